@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types of a HostedCluster. Each is True when all is well.
+const (
+	// ConditionReady sums up the others: the cluster is as its spec wants it.
+	ConditionReady = "Ready"
+	// ConditionControlPlaneAvailable is True while the API answers at the cluster's endpoint.
+	ConditionControlPlaneAvailable = "ControlPlaneAvailable"
+	// ConditionControlPlaneUpToDate is True when every component of the control plane runs as the spec wants it.
+	ConditionControlPlaneUpToDate = "ControlPlaneUpToDate"
+	// ConditionAddonsReady is True when what runs inside the user cluster is applied and healthy.
+	ConditionAddonsReady = "AddonsReady"
+	// ConditionNodesReady is True when every pool has its wanted number of ready, up-to-date nodes.
+	ConditionNodesReady = "NodesReady"
+)
+
+// Reasons of conditions.
+const (
+	ReasonReady              = "Ready"
+	ReasonDeleting           = "Deleting"
+	ReasonError              = "Error"
+	ReasonUnsupportedVersion = "UnsupportedVersion"
+	ReasonInvalidSpec        = "InvalidSpec"
+	ReasonPortTaken          = "PortTaken"
+	ReasonNetworkOverlap     = "NetworkOverlap"
+	ReasonRollingOut         = "RollingOut"
+	ReasonWaitingForAPI      = "WaitingForAPI"
+	ReasonWaitingForEtcd     = "WaitingForEtcd"
+	ReasonWaitingForNodes    = "WaitingForNodes"
+	ReasonWaitingForMachine  = "WaitingForMachine"
+	ReasonMachineGone        = "MachineGone"
+)

@@ -1,0 +1,324 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// HostedCluster is one user cluster on this seed, fully resolved: it names no person, project, preset or datacenter.
+// A HostedCluster demo is stored in the namespace cluster-demo, together with everything that is made from it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=hc,categories=canopy
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].status
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].reason
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=.status.version
+// +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=.status.endpoint
+// +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=.status.readyNodes
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=.metadata.creationTimestamp
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=.status.conditions[?(@.type=="Ready")].message
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be at most 40 lower-case letters, digits and '-', and start with a letter"
+type HostedCluster struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec HostedClusterSpec `json:"spec"`
+	// +optional
+	Status HostedClusterStatus `json:"status,omitempty"`
+}
+
+// HostedClusterSpec is what the cluster should be.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.nodePools) || self.nodePools.all(p, !has(p.version) || int(p.version.split('.')[1]) < int(self.version.split('.')[1]) || (int(p.version.split('.')[1]) == int(self.version.split('.')[1]) && int(p.version.split('.')[2]) <= int(self.version.split('.')[2])))",message="no node pool may be newer than spec.version: upgrade the control plane first"
+// +kubebuilder:validation:XValidation:rule="!has(self.nodePools) || self.nodePools.all(p, !has(p.version) || int(p.version.split('.')[1]) >= int(self.version.split('.')[1]) - 3)",message="no node pool may be more than three minors older than spec.version: upgrade the pool first"
+type HostedClusterSpec struct {
+	// version is the Kubernetes version of the control plane, for example "1.37.2". It can only go up, one minor at a
+	// time. Node pools without a version of their own follow once the control plane runs it.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:Pattern="^1\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)$"
+	// +kubebuilder:validation:XValidation:rule="int(self.split('.')[1]) == int(oldSelf.split('.')[1]) ? int(self.split('.')[2]) >= int(oldSelf.split('.')[2]) : int(self.split('.')[1]) == int(oldSelf.split('.')[1]) + 1",message="version can only go up, one minor at a time"
+	Version string `json:"version"`
+
+	// profile says how the control plane is laid out in pods. Compact is one pod.
+	//
+	// +optional
+	// +default="Compact"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="profile cannot be changed"
+	Profile Profile `json:"profile,omitempty"`
+
+	// +optional
+	// +default={}
+	Network Network `json:"network,omitempty"`
+
+	// +optional
+	// +default={}
+	Expose Expose `json:"expose,omitempty"`
+
+	// +optional
+	// +default={}
+	Etcd Etcd `json:"etcd,omitempty"`
+
+	// +optional
+	APIServer APIServer `json:"apiServer,omitempty"`
+	// +optional
+	ControllerManager Component `json:"controllerManager,omitempty"`
+	// +optional
+	Scheduler Component `json:"scheduler,omitempty"`
+
+	// +optional
+	// +default={}
+	CoreDNS CoreDNS `json:"coreDNS,omitempty"`
+
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=50
+	NodePools []NodePool `json:"nodePools,omitempty"`
+}
+
+// Profile says how a control plane is laid out in pods.
+//
+// +kubebuilder:validation:Enum=Compact
+type Profile string
+
+// ProfileCompact is one pod: etcd, and kube-apiserver, kube-controller-manager and kube-scheduler in one process.
+const ProfileCompact Profile = "Compact"
+
+// Network is the user cluster's own network. The ranges of two user clusters may overlap; those of one may not.
+//
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="network cannot be changed"
+// +kubebuilder:validation:XValidation:rule="!isCIDR(self.podCIDR) || !isCIDR(self.serviceCIDR) || (!cidr(self.podCIDR).containsCIDR(cidr(self.serviceCIDR)) && !cidr(self.serviceCIDR).containsCIDR(cidr(self.podCIDR)))",message="podCIDR and serviceCIDR must not overlap"
+type Network struct {
+	// podCIDR is the IPv4 range of pods; each node gets a /24 of it.
+	//
+	// +optional
+	// +default="172.25.0.0/16"
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self)",message="must be an IPv4 range whose address is its first, such as 172.25.0.0/16"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (cidr(self).prefixLength() >= 8 && cidr(self).prefixLength() <= 22)",message="must be between /8 and /22: each node takes a /24 of it"
+	PodCIDR string `json:"podCIDR,omitempty"`
+
+	// serviceCIDR is the IPv4 range of service addresses; its tenth address is the DNS server's.
+	//
+	// +optional
+	// +default="10.240.16.0/20"
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self)",message="must be an IPv4 range whose address is its first, such as 10.240.16.0/20"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (cidr(self).prefixLength() >= 12 && cidr(self).prefixLength() <= 24)",message="must be between /12 and /24"
+	ServiceCIDR string `json:"serviceCIDR,omitempty"`
+
+	// dnsDomain is the suffix of service names inside the cluster.
+	//
+	// +optional
+	// +default="cluster.local"
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+	DNSDomain string `json:"dnsDomain,omitempty"`
+}
+
+// ExposeStrategy says how people and nodes reach a control plane.
+//
+// +kubebuilder:validation:Enum=NodePort
+type ExposeStrategy string
+
+// ExposeNodePort reaches the control plane through a port of the seed's nodes.
+const ExposeNodePort ExposeStrategy = "NodePort"
+
+// Expose says how people and nodes reach the control plane.
+type Expose struct {
+	// +optional
+	// +default="NodePort"
+	Strategy ExposeStrategy `json:"strategy,omitempty"`
+
+	// port is the node port to use; none: the seed chooses a free one.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="port cannot be changed"
+	Port int32 `json:"port,omitempty"`
+}
+
+// Etcd is the store of the control plane.
+type Etcd struct {
+	// storage is the size of the volume. etcd refuses writes before it is full, at nine tenths of it and 8Gi at the most.
+	//
+	// +optional
+	// +default="2Gi"
+	// +kubebuilder:validation:XValidation:rule="quantity(self).compareTo(quantity('512Mi')) >= 0",message="must be at least 512Mi"
+	// +kubebuilder:validation:XValidation:rule="quantity(self).compareTo(quantity(oldSelf)) >= 0",message="cannot shrink"
+	Storage resource.Quantity `json:"storage,omitempty"`
+
+	// storageClassName is the class of the volume; none: the seed's default class.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="storageClassName cannot be changed"
+	StorageClassName string `json:"storageClassName,omitempty"`
+}
+
+// Component is what can be set of a component of the control plane.
+type Component struct {
+	// extraArgs are added to the component's flags, or replace those of the same name. Names are written without the
+	// leading dashes. Flags by which the seed reaches the component, or the component its peers, are refused in status.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	ExtraArgs map[string]string `json:"extraArgs,omitempty"`
+}
+
+// APIServer is what can be set of kube-apiserver.
+type APIServer struct {
+	Component `json:",inline"`
+
+	// certSANs are further names and addresses under which the API is reached; they are added to its certificate.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:Pattern="^(\\*\\.)?[A-Za-z0-9.:-]+$"
+	CertSANs []string `json:"certSANs,omitempty"`
+}
+
+// CoreDNS is the DNS server inside the user cluster.
+type CoreDNS struct {
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Replicas *int32 `json:"replicas,omitempty"`
+}
+
+// NodePool is a set of like machines.
+type NodePool struct {
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern="^[a-z]([-a-z0-9]*[a-z0-9])?$"
+	Name string `json:"name"`
+
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// version is the pool's kubelet version; none: that of the control plane. A change replaces the machines one by one.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:Pattern="^1\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)$"
+	Version string `json:"version,omitempty"`
+
+	// labels are set on the pool's nodes when they register. A change replaces the machines.
+	//
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// taints are set on the pool's nodes when they register. A change replaces the machines.
+	//
+	// +optional
+	// +listType=atomic
+	Taints []corev1.Taint `json:"taints,omitempty"`
+
+	// +required
+	Provider Provider `json:"provider"`
+}
+
+// HostedClusterStatus is what the cluster is.
+type HostedClusterStatus struct {
+	// observedGeneration is the generation of the spec that was last fully processed.
+	//
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// version is what the control plane runs; while it rolls out it is the old one.
+	//
+	// +optional
+	Version string `json:"version,omitempty"`
+
+	// endpoint is where people and nodes reach the API, for example "https://203.0.113.7:31234".
+	//
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// components are the parts of the control plane and what runs inside the user cluster, sorted by name.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Components []ComponentStatus `json:"components,omitempty"`
+
+	// nodePools are in the order of the spec; pools that are going away come last.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	NodePools []NodePoolStatus `json:"nodePools,omitempty"`
+
+	// readyNodes is the number of ready nodes of all pools.
+	//
+	// +optional
+	ReadyNodes int32 `json:"readyNodes"`
+}
+
+// ComponentStatus says whether one component is healthy, and if not, why.
+type ComponentStatus struct {
+	Name string `json:"name"`
+	// +optional
+	Ready bool `json:"ready"`
+	// reason is one word, such as Running, Starting or ImageUnavailable.
+	//
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// message says what the component waits for.
+	//
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// NodePoolStatus counts the machines of one pool.
+type NodePoolStatus struct {
+	Name string `json:"name"`
+	// replicas is the number of machines that exist.
+	//
+	// +optional
+	Replicas int32 `json:"replicas"`
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas"`
+	// upToDateReplicas is the number of machines that have the pool's current version and settings.
+	//
+	// +optional
+	UpToDateReplicas int32 `json:"upToDateReplicas"`
+	// version is the version that the pool is on or going to.
+	//
+	// +optional
+	Version string `json:"version,omitempty"`
+	// message says what the pool waits for; empty when it is as it should be.
+	//
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// HostedClusterList is a list of HostedClusters.
+//
+// +kubebuilder:object:root=true
+type HostedClusterList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []HostedCluster `json:"items"`
+}

@@ -1,0 +1,21 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+const (
+	// LabelCluster is on every object that belongs to a HostedCluster; its value is the HostedCluster's name.
+	LabelCluster = "hosting.canopy.dev/cluster"
+	// LabelComponent is on every object and pod of a component; its value is the component's name.
+	LabelComponent = "hosting.canopy.dev/component"
+	// LabelPool is on every machine and its node; its value is the pool's name.
+	LabelPool = "hosting.canopy.dev/node-pool"
+
+	// Finalizer keeps a HostedCluster until everything made from it is gone.
+	Finalizer = "hosting.canopy.dev/hosted-cluster"
+	// FinalizerMachine keeps a ProviderMachine until its instance is gone.
+	FinalizerMachine = "hosting.canopy.dev/provider-machine"
+
+	// NamespacePrefix and a HostedCluster's name make the name of the namespace it is stored in.
+	NamespacePrefix = "cluster-"
+)
