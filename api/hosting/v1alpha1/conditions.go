@@ -3,6 +3,8 @@
 
 package v1alpha1
 
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 // Condition types of a HostedCluster. Each is True when all is well.
 const (
 	// ConditionReady sums up the others: the cluster is as its spec wants it.
@@ -33,3 +35,21 @@ const (
 	ReasonWaitingForMachine  = "WaitingForMachine"
 	ReasonMachineGone        = "MachineGone"
 )
+
+// StatusConditions returns the conditions of the status.
+func (c *HostedCluster) StatusConditions() *[]metav1.Condition { return &c.Status.Conditions }
+
+// SetObservedGeneration records the generation that was fully processed.
+func (c *HostedCluster) SetObservedGeneration(g int64) { c.Status.ObservedGeneration = g }
+
+// StatusConditions returns the conditions of the status.
+func (m *ProviderMachine) StatusConditions() *[]metav1.Condition { return &m.Status.Conditions }
+
+// SetObservedGeneration does nothing: conditions carry their own.
+func (m *ProviderMachine) SetObservedGeneration(int64) {}
+
+// StatusConditions returns the conditions of the status.
+func (c *BootstrapConfig) StatusConditions() *[]metav1.Condition { return &c.Status.Conditions }
+
+// SetObservedGeneration does nothing: conditions carry their own.
+func (c *BootstrapConfig) SetObservedGeneration(int64) {}

@@ -1,0 +1,180 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kube is the only place that writes to Kubernetes. It runs inside every controller, reads the objects that a
+// controller owns, and writes them by server-side apply, their pruning, finalizers and status.
+package kube
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+)
+
+// inFlight bounds how many objects of one set are written at the same time.
+const inFlight = 8
+
+// Owner says to whom a set of objects belongs.
+type Owner struct {
+	// FieldManager is the name under which the fields are owned: the controller's name.
+	FieldManager string
+	// Label and Value mark the objects; what carries them and is no longer wanted is pruned.
+	Label, Value string
+	// Object, if set, becomes the controlling owner reference of the objects in its namespace.
+	Object client.Object
+}
+
+// Applier writes sets of objects. Its memory of what it wrote only saves work: a new Applier writes everything once more.
+type Applier struct {
+	// Client writes.
+	Client client.Client
+	// Live reads the metadata of objects, from a cache. Without it every object is written at every Apply.
+	Live client.Reader
+
+	written sync.Map // objectKey → written
+}
+
+type objectKey struct {
+	schema.GroupKind
+	client.ObjectKey
+}
+
+type written struct {
+	hash    [sha256.Size]byte
+	version string
+}
+
+// Apply writes objs as owner. An object that has not changed since this Applier wrote the same content is left alone.
+// All objects are tried; the errors are joined, each naming its object.
+func (a *Applier) Apply(ctx context.Context, owner Owner, objs []client.Object) error {
+	group := errgroup.Group{}
+	group.SetLimit(inFlight)
+	errs := make([]error, len(objs))
+	for i, obj := range objs {
+		group.Go(func() error {
+			errs[i] = a.apply(ctx, owner, obj)
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in errs, in the order of objs
+	return errors.Join(errs...)
+}
+
+// ApplyOne writes one object as owner and fills it with what the server made of it, such as an assigned port. It always
+// writes.
+func (a *Applier) ApplyOne(ctx context.Context, owner Owner, obj client.Object) error {
+	u, err := configuration(a.Client, owner, obj)
+	if err != nil {
+		return err
+	}
+	if err := a.write(ctx, owner, u); err != nil {
+		return err
+	}
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, obj)
+}
+
+func (a *Applier) apply(ctx context.Context, owner Owner, obj client.Object) error {
+	u, err := configuration(a.Client, owner, obj)
+	if err != nil {
+		return err
+	}
+	content, err := json.Marshal(u.Object)
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", describe(u), err)
+	}
+	key := objectKey{u.GroupVersionKind().GroupKind(), client.ObjectKeyFromObject(u)}
+	now := written{hash: sha256.Sum256(content)}
+	if a.Live != nil {
+		if now.version, err = a.liveVersion(ctx, u); err != nil {
+			return err
+		}
+		if last, ok := a.written.Load(key); ok && now.version != "" && last == now {
+			return nil
+		}
+	}
+	if err := a.write(ctx, owner, u); err != nil {
+		return err
+	}
+	now.version = version(u)
+	a.written.Store(key, now)
+	return nil
+}
+
+// liveVersion returns the version of the live object, empty if there is none.
+func (a *Applier) liveVersion(ctx context.Context, u *unstructured.Unstructured) (string, error) {
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(u.GroupVersionKind())
+	if err := a.Live.Get(ctx, client.ObjectKeyFromObject(u), live); err != nil {
+		return "", client.IgnoreNotFound(err)
+	}
+	return version(live), nil
+}
+
+// version changes when somebody changes what we own: with the spec where the server counts its generations, with
+// anything otherwise.
+func version(obj client.Object) string {
+	if g := obj.GetGeneration(); g > 0 {
+		return fmt.Sprintf("%s/%d", obj.GetUID(), g)
+	}
+	return fmt.Sprintf("%s/%s", obj.GetUID(), obj.GetResourceVersion())
+}
+
+func (a *Applier) write(ctx context.Context, owner Owner, u *unstructured.Unstructured) error {
+	err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(owner.FieldManager), client.ForceOwnership)
+	if err != nil {
+		return fmt.Errorf("applying %s: %w", describe(u), err)
+	}
+	return nil
+}
+
+// configuration turns a typed object, all of which is ours, into what is applied. Explicit zeros are lost on the way,
+// which is harmless where the API uses pointers wherever zero is not the default.
+func configuration(c client.Client, owner Owner, obj client.Object) (*unstructured.Unstructured, error) {
+	gvk, err := apiutil.GVKForObject(obj, c.Scheme())
+	if err != nil {
+		return nil, err
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(obj), err)
+	}
+	u := &unstructured.Unstructured{Object: content}
+	u.SetGroupVersionKind(gvk)
+	unstructured.RemoveNestedField(u.Object, "status")
+	for _, field := range []string{"creationTimestamp", "managedFields", "resourceVersion", "uid", "generation"} {
+		unstructured.RemoveNestedField(u.Object, "metadata", field)
+	}
+	labels := u.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[owner.Label] = owner.Value
+	u.SetLabels(labels)
+	if owner.Object != nil && owner.Object.GetNamespace() == u.GetNamespace() {
+		ownerGVK, err := apiutil.GVKForObject(owner.Object, c.Scheme())
+		if err != nil {
+			return nil, err
+		}
+		u.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner.Object, ownerGVK)})
+	}
+	return u, nil
+}
+
+func describe(obj client.Object) string {
+	kind := obj.GetObjectKind().GroupVersionKind().Kind
+	if obj.GetNamespace() == "" {
+		return kind + " " + obj.GetName()
+	}
+	return kind + " " + obj.GetNamespace() + "/" + obj.GetName()
+}

@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// resync is how long a settled object is left alone before it is looked at again, with a jitter of half of it.
+const resync = 10 * time.Minute
+
+// Waiting is returned by a reconciler that has done what it can and waits for something else. It is no failure: it
+// becomes the Ready condition's reason and message.
+type Waiting struct {
+	Reason, Message string
+	// After is when to look again if no watch wakes the reconciler before; 0: after the usual resync.
+	After time.Duration
+}
+
+// Error returns the message.
+func (w *Waiting) Error() string { return w.Message }
+
+// Wait returns a *Waiting.
+func Wait(reason, message string, after time.Duration) error {
+	return &Waiting{Reason: reason, Message: message, After: after}
+}
+
+// Rejected is returned by a reconciler when only a change of the spec can help; there is no retry.
+type Rejected struct{ Reason, Message string }
+
+// Error returns the message.
+func (r *Rejected) Error() string { return r.Message }
+
+// Reject returns a *Rejected.
+func Reject(reason, message string) error { return &Rejected{Reason: reason, Message: message} }
+
+// Conditioned is an object whose status has conditions.
+type Conditioned interface {
+	client.Object
+	// StatusConditions returns the conditions of the status.
+	StatusConditions() *[]metav1.Condition
+	// SetObservedGeneration records the generation that was fully processed; kinds without the field ignore it.
+	SetObservedGeneration(int64)
+}
+
+// Finish ends a reconciliation, the same way for every controller: it turns err into the Ready condition, writes the
+// status if it differs from before's, and decides when to look again.
+func Finish(ctx context.Context, c client.Client, before, obj Conditioned, err error) (reconcile.Result, error) {
+	result := reconcile.Result{RequeueAfter: wait.Jitter(resync, 0.5)}
+	ready := metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, ObservedGeneration: obj.GetGeneration()}
+	var waiting *Waiting
+	var rejected *Rejected
+	switch {
+	case err == nil:
+		ready.Status, ready.Reason = metav1.ConditionTrue, "Ready"
+		obj.SetObservedGeneration(obj.GetGeneration())
+	case errors.As(err, &waiting):
+		ready.Reason, ready.Message = waiting.Reason, waiting.Message
+		if waiting.After > 0 {
+			result.RequeueAfter = wait.Jitter(waiting.After, 0.2)
+		}
+		err = nil
+	case errors.As(err, &rejected):
+		ready.Reason, ready.Message = rejected.Reason, rejected.Message
+		obj.SetObservedGeneration(obj.GetGeneration())
+		err = reconcile.TerminalError(err)
+	case apierrors.IsConflict(err):
+		// The input was stale: nothing to tell anybody, the newer object is on its way.
+		return reconcile.Result{RequeueAfter: 100 * time.Millisecond}, nil
+	default:
+		ready.Reason, ready.Message = "Error", err.Error()
+	}
+	meta.SetStatusCondition(obj.StatusConditions(), ready)
+	if patchErr := patchStatus(ctx, c, before, obj); patchErr != nil {
+		return reconcile.Result{}, errors.Join(err, patchErr)
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return result, nil
+}
+
+func patchStatus(ctx context.Context, c client.Client, before, obj Conditioned) error {
+	if reflect.DeepEqual(before, obj) {
+		return nil
+	}
+	if err := c.Status().Patch(ctx, obj, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the status of %s: %w", client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}
+
+// EnsureFinalizer adds finalizer to obj in a write of its own, before the first side effect.
+func EnsureFinalizer(ctx context.Context, c client.Client, obj client.Object, finalizer string) error {
+	return patchFinalizer(ctx, c, obj, func() bool { return controllerutil.AddFinalizer(obj, finalizer) })
+}
+
+// RemoveFinalizer removes finalizer from obj, which may thereby go.
+func RemoveFinalizer(ctx context.Context, c client.Client, obj client.Object, finalizer string) error {
+	return client.IgnoreNotFound(patchFinalizer(ctx, c, obj, func() bool { return controllerutil.RemoveFinalizer(obj, finalizer) }))
+}
+
+func patchFinalizer(ctx context.Context, c client.Client, obj client.Object, change func() bool) error {
+	before, ok := obj.DeepCopyObject().(client.Object)
+	if !ok || !change() {
+		return nil
+	}
+	if err := c.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("writing the finalizers of %s: %w", client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}
