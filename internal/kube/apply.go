@@ -178,3 +178,16 @@ func describe(obj client.Object) string {
 	}
 	return kind + " " + obj.GetNamespace() + "/" + obj.GetName()
 }
+
+// Create creates obj, owned by owner. Unlike Apply it never overwrites: it fails with an AlreadyExists error.
+func Create(ctx context.Context, c client.Client, owner, obj client.Object) error {
+	gvk, err := apiutil.GVKForObject(owner, c.Scheme())
+	if err != nil {
+		return err
+	}
+	obj.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, gvk)})
+	if err := c.Create(ctx, obj); err != nil {
+		return fmt.Errorf("creating %s: %w", client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}

@@ -26,6 +26,7 @@ const (
 	ReasonError              = "Error"
 	ReasonUnsupportedVersion = "UnsupportedVersion"
 	ReasonInvalidSpec        = "InvalidSpec"
+	ReasonSecretMissing      = "SecretMissing"
 	ReasonPortTaken          = "PortTaken"
 	ReasonNetworkOverlap     = "NetworkOverlap"
 	ReasonRollingOut         = "RollingOut"

@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controlplane
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/pki"
+)
+
+// apiserverArgs are the flags of kube-apiserver.
+func apiserverArgs(in Input) []string {
+	spec := in.Cluster.Spec
+	return args(map[string]string{
+		"advertise-address":                  in.Address,
+		"allow-privileged":                   "true",
+		"authentication-config":              configDir + "/authentication.yaml",
+		"authorization-mode":                 "Node,RBAC",
+		"client-ca-file":                     keysDir + "/ca.crt",
+		"enable-admission-plugins":           "NodeRestriction",
+		"enable-bootstrap-token-auth":        "true",
+		"etcd-servers":                       etcdURL,
+		"kubelet-certificate-authority":      keysDir + "/ca.crt",
+		"kubelet-client-certificate":         keysDir + "/kubelet-client.crt",
+		"kubelet-client-key":                 keysDir + "/kubelet-client.key",
+		"kubelet-preferred-address-types":    "InternalIP,ExternalIP,Hostname",
+		"profiling":                          "false",
+		"proxy-client-cert-file":             keysDir + "/front-proxy-client.crt",
+		"proxy-client-key-file":              keysDir + "/front-proxy-client.key",
+		"requestheader-allowed-names":        "front-proxy-client",
+		"requestheader-client-ca-file":       keysDir + "/front-proxy-ca.crt",
+		"requestheader-extra-headers-prefix": "X-Remote-Extra-",
+		"requestheader-group-headers":        "X-Remote-Group",
+		"requestheader-username-headers":     "X-Remote-User",
+		"secure-port":                        strconv.Itoa(int(in.Port)),
+		"service-account-issuer":             Issuer(spec.Network),
+		"service-account-key-file":           keysDir + "/sa.pub",
+		"service-account-signing-key-file":   keysDir + "/sa.key",
+		"service-cluster-ip-range":           spec.Network.ServiceCIDR,
+		"tls-cert-file":                      keysDir + "/apiserver.crt",
+		"tls-private-key-file":               keysDir + "/apiserver.key",
+	}, spec.APIServer.ExtraArgs)
+}
+
+// authentication lets nobody in without credentials but to the questions that probes ask.
+const authentication = `apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+anonymous:
+  enabled: true
+  conditions:
+  - path: /livez
+  - path: /readyz
+  - path: /healthz
+`
+
+// APIServerLeaf is the certificate that kube-apiserver shows.
+func APIServerLeaf(in Input) (pki.Leaf, error) {
+	first, err := ServiceAddress(in.Cluster.Spec.Network, 1)
+	if err != nil {
+		return pki.Leaf{}, err
+	}
+	names := []string{
+		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + in.Cluster.Spec.Network.DNSDomain,
+		"localhost", "127.0.0.1", first, in.Address, in.ServiceIP, ServiceHost(in.Cluster),
+	}
+	return pki.Leaf{CommonName: APIServer, Names: append(names, in.Cluster.Spec.APIServer.CertSANs...)}, nil
+}
+
+// ServiceHost is the name by which other pods of the seed reach the API, on port 443.
+func ServiceHost(cluster *v1alpha1.HostedCluster) string {
+	return APIServer + "." + Namespace(cluster) + ".svc"
+}
+
+// Service is how the API is reached. It comes before all other objects, because they need its port and address.
+func Service(cluster *v1alpha1.HostedCluster) *corev1.Service {
+	port := corev1.ServicePort{Name: "https", Port: 443, Protocol: corev1.ProtocolTCP, NodePort: cluster.Spec.Expose.Port, TargetPort: intstr.FromString("https")}
+	return &corev1.Service{
+		ObjectMeta: Input{Cluster: cluster}.meta(APIServer, APIServer),
+		Spec: corev1.ServiceSpec{
+			Type:                     corev1.ServiceTypeNodePort,
+			Selector:                 map[string]string{v1alpha1.LabelCluster: cluster.Name, v1alpha1.LabelComponent: Name},
+			Ports:                    []corev1.ServicePort{port},
+			PublishNotReadyAddresses: true, // the way is there before the API is
+		},
+	}
+}
+
+func configuration(in Input) []client.Object {
+	return []client.Object{&corev1.ConfigMap{
+		ObjectMeta: in.meta(Name, Name),
+		Data:       map[string]string{"authentication.yaml": authentication},
+	}}
+}
