@@ -95,7 +95,7 @@ const ProfileCompact Profile = "Compact"
 // Network is the user cluster's own network. The ranges of two user clusters may overlap; those of one may not.
 //
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="network cannot be changed"
-// +kubebuilder:validation:XValidation:rule="!isCIDR(self.podCIDR) || !isCIDR(self.serviceCIDR) || (!cidr(self.podCIDR).containsCIDR(cidr(self.serviceCIDR)) && !cidr(self.serviceCIDR).containsCIDR(cidr(self.podCIDR)))",message="podCIDR and serviceCIDR must not overlap"
+// +kubebuilder:validation:XValidation:rule="!has(self.podCIDR) || !has(self.serviceCIDR) || !isCIDR(self.podCIDR) || !isCIDR(self.serviceCIDR) || (!cidr(self.podCIDR).containsCIDR(cidr(self.serviceCIDR)) && !cidr(self.serviceCIDR).containsCIDR(cidr(self.podCIDR)))",message="podCIDR and serviceCIDR must not overlap"
 type Network struct {
 	// podCIDR is the IPv4 range of pods; each node gets a /24 of it.
 	//
@@ -155,7 +155,7 @@ type Etcd struct {
 	// +default="2Gi"
 	// +kubebuilder:validation:XValidation:rule="quantity(self).compareTo(quantity('512Mi')) >= 0",message="must be at least 512Mi"
 	// +kubebuilder:validation:XValidation:rule="quantity(self).compareTo(quantity(oldSelf)) >= 0",message="cannot shrink"
-	Storage resource.Quantity `json:"storage,omitempty"`
+	Storage resource.Quantity `json:"storage,omitempty,omitzero"`
 
 	// storageClassName is the class of the volume; none: the seed's default class.
 	//

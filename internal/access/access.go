@@ -1,0 +1,177 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package access gets people into user clusters. It runs in the canopy command, reads a cluster's endpoint and the seed's
+// own way into it from the seed, and has the cluster itself sign a short-lived client certificate: no key ever leaves the
+// place where it was made, and the cluster's API has a record of who was let in.
+package access
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+)
+
+// AdminGroup is the group that the cluster's own RBAC makes its administrators.
+const AdminGroup = "canopy:admins"
+
+// MinTTL is the shortest lifetime that a cluster signs a certificate for.
+const MinTTL = 10 * time.Minute
+
+// Request says who wants in.
+type Request struct {
+	// Cluster is the name of the HostedCluster.
+	Cluster string
+	// User and Groups are what the cluster will know the holder as.
+	User   string
+	Groups []string
+	// TTL is how long the certificate is valid, MinTTL at the least.
+	TTL time.Duration
+}
+
+// Kubeconfig returns a kubeconfig with a new client certificate. Its cluster, user and context are all named
+// "canopy-<cluster>". It fails if the cluster does not exist or its API does not answer.
+func Kubeconfig(ctx context.Context, seed client.Reader, req Request) (*clientcmdapi.Config, error) {
+	if req.TTL < MinTTL {
+		return nil, fmt.Errorf("a certificate lives %s at the least, not %s", MinTTL, req.TTL)
+	}
+	endpoint, config, err := adminConfig(ctx, seed, req.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	inside, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	cert, key, err := sign(ctx, inside, req)
+	if err != nil {
+		return nil, fmt.Errorf("having the cluster %s sign a certificate for %s: %w", req.Cluster, req.User, err)
+	}
+	name := "canopy-" + req.Cluster
+	kubeconfig := clientcmdapi.NewConfig()
+	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{Server: endpoint, CertificateAuthorityData: config.CAData}
+	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}
+	kubeconfig.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	kubeconfig.CurrentContext = name
+	return kubeconfig, nil
+}
+
+// adminConfig returns the address of the cluster for people, and how the seed manager gets in there.
+func adminConfig(ctx context.Context, seed client.Reader, cluster string) (string, *rest.Config, error) {
+	hc := &v1alpha1.HostedCluster{}
+	namespace := v1alpha1.NamespacePrefix + cluster
+	if err := seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: cluster}, hc); apierrors.IsNotFound(err) {
+		return "", nil, fmt.Errorf("there is no cluster %q on this seed: kubectl get hostedclusters -A lists them", cluster)
+	} else if err != nil {
+		return "", nil, fmt.Errorf("reading the cluster %s: %w", cluster, err)
+	}
+	secret := &corev1.Secret{}
+	err := seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: cluster + "-kubeconfig"}, secret)
+	if apierrors.IsNotFound(err) || hc.Status.Endpoint == "" {
+		return "", nil, fmt.Errorf("cluster %s has no API yet: kubectl -n %s get hostedcluster says what it waits for", cluster, namespace)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", cluster, err)
+	}
+	config, err := clientcmd.RESTConfigFromKubeConfig(secret.Data["value"])
+	if err != nil {
+		return "", nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", cluster, err)
+	}
+	config.Host = hc.Status.Endpoint // the Secret has the address that only pods of the seed reach
+	config.Timeout = 30 * time.Second
+	return hc.Status.Endpoint, config, nil
+}
+
+func sign(ctx context.Context, inside kubernetes.Interface, req Request) (cert, key []byte, err error) {
+	request, key, err := newRequest(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	csrs := inside.CertificatesV1().CertificateSigningRequests()
+	csr, err := csrs.Create(ctx, &certificatesv1.CertificateSigningRequest{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "canopy-"},
+		Spec: certificatesv1.CertificateSigningRequestSpec{
+			Request: request, SignerName: certificatesv1.KubeAPIServerClientSignerName,
+			ExpirationSeconds: new(int32(req.TTL.Seconds())), Usages: []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, nil, err
+	}
+	csr.Status.Conditions = append(csr.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
+		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "CanopyKubeconfig", Message: "asked for with canopy kubeconfig",
+	})
+	if csr, err = csrs.UpdateApproval(ctx, csr.Name, csr, metav1.UpdateOptions{}); err != nil {
+		return nil, nil, err
+	}
+	cert, err = waitForCertificate(ctx, inside, csr)
+	return cert, key, err
+}
+
+func newRequest(req Request) (request, key []byte, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalECPrivateKey(private)
+	if err != nil {
+		return nil, nil, err
+	}
+	template := &x509.CertificateRequest{Subject: pkix.Name{CommonName: req.User, Organization: req.Groups}}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, template, private)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr}),
+		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
+}
+
+func waitForCertificate(ctx context.Context, inside kubernetes.Interface, csr *certificatesv1.CertificateSigningRequest) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	watcher, err := inside.CertificatesV1().CertificateSigningRequests().Watch(ctx, metav1.ListOptions{
+		FieldSelector: "metadata.name=" + csr.Name, ResourceVersion: csr.ResourceVersion,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer watcher.Stop()
+	for event := range watcher.ResultChan() {
+		if event.Type == watch.Error {
+			return nil, apierrors.FromObject(event.Object)
+		}
+		csr, ok := event.Object.(*certificatesv1.CertificateSigningRequest)
+		if !ok {
+			continue
+		}
+		if len(csr.Status.Certificate) > 0 {
+			return csr.Status.Certificate, nil
+		}
+		for _, c := range csr.Status.Conditions {
+			if c.Type == certificatesv1.CertificateDenied || c.Type == certificatesv1.CertificateFailed {
+				return nil, fmt.Errorf("%s: %s", c.Reason, c.Message)
+			}
+		}
+	}
+	return nil, errors.New("the cluster's controller manager has not signed it within 30 seconds: see the status of kube-controller-manager in the HostedCluster")
+}

@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kube_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/testenv"
+)
+
+var config rest.Config
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m, &config)) }
+
+func newClient(t *testing.T) client.Client {
+	t.Helper()
+	c, err := client.New(&config, client.Options{Scheme: scheme.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func newNamespace(t *testing.T, c client.Client) string {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	if err := c.Create(t.Context(), ns); err != nil {
+		t.Fatal(err)
+	}
+	return ns.Name
+}
+
+func configMap(ns, name string, data map[string]string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}, Data: data}
+}
+
+var kinds = []schema.GroupVersionKind{{Version: "v1", Kind: "ConfigMap"}}
+
+func TestApplyAndPrune(t *testing.T) {
+	c := newClient(t)
+	ns := newNamespace(t, c)
+	owner := kube.Owner{FieldManager: "test", Label: "example.test/owner", Value: "a"}
+	applier := &kube.Applier{Client: c, Live: c}
+	get := func(name string) *corev1.ConfigMap {
+		t.Helper()
+		cm := &corev1.ConfigMap{}
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: name}, cm); err != nil {
+			t.Fatal(err)
+		}
+		return cm
+	}
+	apply := func(objs ...client.Object) {
+		t.Helper()
+		if err := applier.Apply(t.Context(), owner, objs); err != nil {
+			t.Fatal(err)
+		}
+		if err := kube.Prune(t.Context(), c, c, kube.PruneScope{Owner: owner, Namespace: ns, Kinds: kinds}, objs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign := configMap(ns, "foreign", nil)
+	if err := c.Create(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+
+	apply(configMap(ns, "x", map[string]string{"a": "1", "b": "2"}), configMap(ns, "y", nil))
+	first := get("x").ResourceVersion
+	apply(configMap(ns, "x", map[string]string{"a": "1", "b": "2"}), configMap(ns, "y", nil))
+	if got := get("x").ResourceVersion; got != first {
+		t.Errorf("applying the same twice wrote: version %s, then %s", first, got)
+	}
+
+	changed := get("x")
+	changed.Data["a"], changed.Data["theirs"] = "drifted", "3"
+	if err := c.Update(t.Context(), changed, client.FieldOwner("somebody")); err != nil {
+		t.Fatal(err)
+	}
+	apply(configMap(ns, "x", map[string]string{"a": "1"}))
+	if got := get("x").Data; got["a"] != "1" || got["theirs"] != "3" || len(got) != 2 {
+		t.Errorf("after a change by somebody else, and b no longer wanted: %v", got)
+	}
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "y"}, &corev1.ConfigMap{}); !apierrors.IsNotFound(err) {
+		t.Errorf("y is no longer wanted and was not pruned: %v", err)
+	}
+	get("foreign")
+}
+
+func TestApplyNamesTheObjectThatFails(t *testing.T) {
+	c := newClient(t)
+	err := (&kube.Applier{Client: c}).Apply(t.Context(), kube.Owner{FieldManager: "test", Label: "l", Value: "v"}, []client.Object{configMap("no-such-namespace", "x", nil)})
+	if err == nil || !apierrors.IsNotFound(errors.Unwrap(err)) && err.Error() == "" {
+		t.Fatalf("want an error about the namespace, got %v", err)
+	}
+	if want := "applying ConfigMap no-such-namespace/x: "; len(err.Error()) < len(want) || err.Error()[:len(want)] != want {
+		t.Errorf("the error does not name the object: %v", err)
+	}
+}

@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package testenv gives tests a real kube-apiserver and etcd. It runs in tests only, takes both from the images that the
+// project builds (and builds them if need be), starts them on loopback with Canopy's kinds and those of Cluster API, and
+// ends them with the tests. Nothing else of Kubernetes runs: no pod starts and nothing is garbage-collected.
+package testenv
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/images/build"
+)
+
+// Main is for TestMain: it runs a package's tests with one API server for all of them, whose address and credentials it
+// first writes to config, and returns the exit code.
+func Main(m *testing.M, config *rest.Config) int {
+	env, err := start(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "starting kube-apiserver and etcd for the tests:", err)
+		return 1
+	}
+	*config = *env.Config
+	config.QPS = -1
+	code := m.Run()
+	if err := env.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stopping kube-apiserver and etcd:", err)
+		return 1
+	}
+	return code
+}
+
+func start(ctx context.Context) (*envtest.Environment, error) {
+	root, err := repository()
+	if err != nil {
+		return nil, err
+	}
+	bin, err := binaries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	env := &envtest.Environment{
+		BinaryAssetsDirectory: bin,
+		CRDDirectoryPaths:     []string{filepath.Join(root, "deploy", "crds")},
+		ErrorIfCRDPathMissing: true,
+	}
+	_, err = env.Start()
+	return env, err
+}
+
+// commands are what is run, and where in which image they are.
+var commands = map[string]struct{ image, path string }{
+	"etcd":           {"etcd", "/usr/local/bin/etcd"},
+	"kube-apiserver": {"kubernetes", "/usr/local/bin/kubernetes"},
+}
+
+// binaries returns a directory with the commands, taken out of their images once for each build of them.
+func binaries(ctx context.Context) (string, error) {
+	builder, err := build.New(os.Stderr)
+	if err != nil {
+		return "", err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	digests := sha256.New()
+	built := map[string]build.Image{}
+	for name, c := range commands {
+		wanted, err := images.Select(c.image)
+		if err != nil {
+			return "", err
+		}
+		result, err := builder.Build(ctx, wanted)
+		if err != nil {
+			return "", err
+		}
+		built[name] = result[0]
+	}
+	for _, name := range slices.Sorted(maps.Keys(built)) {
+		fmt.Fprintln(digests, name, built[name].Digest)
+	}
+	dir := filepath.Join(cache, "canopy", "testenv", hex.EncodeToString(digests.Sum(nil)[:8]))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	for name, c := range commands {
+		target := filepath.Join(dir, name)
+		if _, err := os.Stat(target); err == nil {
+			continue
+		}
+		if err := build.ExtractFile(ctx, built[name], c.path, target); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// repository returns the root of the checkout that the tests run in.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("the tests do not run in a checkout of the project: there is no go.mod above")
+		}
+	}
+}

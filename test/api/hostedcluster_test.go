@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package api_test asks a real API server which objects it takes: the rules are in the CRDs.
+package api_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/testenv"
+)
+
+var config rest.Config
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m, &config)) }
+
+func newClient(t *testing.T) client.Client {
+	t.Helper()
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := client.New(&config, client.Options{Scheme: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func cluster(t *testing.T, spec string) *v1alpha1.HostedCluster {
+	t.Helper()
+	hc := &v1alpha1.HostedCluster{ObjectMeta: metav1.ObjectMeta{GenerateName: "c", Namespace: "default"}}
+	if err := yaml.UnmarshalStrict([]byte(spec), &hc.Spec); err != nil {
+		t.Fatal(err)
+	}
+	return hc
+}
+
+func TestDefaults(t *testing.T) {
+	hc := cluster(t, `{version: 1.37.2, nodePools: [{name: a, provider: {local: {}}}]}`)
+	if err := newClient(t).Create(t.Context(), hc); err != nil {
+		t.Fatal(err)
+	}
+	got, err := yaml.Marshal(hc.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `apiServer: {}
+controllerManager: {}
+coreDNS:
+  replicas: 1
+etcd:
+  storage: 2Gi
+expose:
+  strategy: NodePort
+network:
+  dnsDomain: cluster.local
+  podCIDR: 172.25.0.0/16
+  serviceCIDR: 10.240.16.0/20
+nodePools:
+- name: a
+  provider:
+    local:
+      resources: {}
+  replicas: 1
+profile: Compact
+scheduler: {}
+version: 1.37.2
+`
+	if string(got) != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestCreateRejects(t *testing.T) {
+	tests := map[string]struct{ spec, want string }{
+		"a version with a leading v":       {`{version: v1.37.2}`, "spec.version"},
+		"a version without a patch":        {`{version: "1.37"}`, "spec.version"},
+		"a malformed range of pods":        {`{version: 1.37.2, network: {podCIDR: 10.0.0.0}}`, "must be an IPv4 range"},
+		"a range with host bits":           {`{version: 1.37.2, network: {podCIDR: 10.0.0.1/16}}`, "must be an IPv4 range"},
+		"an IPv6 range":                    {`{version: 1.37.2, network: {serviceCIDR: "fd00::/108"}}`, "must be an IPv4 range"},
+		"a range too small for nodes":      {`{version: 1.37.2, network: {podCIDR: 10.0.0.0/24}}`, "each node takes a /24"},
+		"overlapping ranges":               {`{version: 1.37.2, network: {podCIDR: 10.0.0.0/16, serviceCIDR: 10.0.16.0/20}}`, "must not overlap"},
+		"a pool with negative replicas":    {`{version: 1.37.2, nodePools: [{name: a, replicas: -1, provider: {local: {}}}]}`, "should be greater than or equal to 0"},
+		"a pool without a provider":        {`{version: 1.37.2, nodePools: [{name: a, provider: {}}]}`, "should have at least 1 properties"},
+		"two pools of one name":            {`{version: 1.37.2, nodePools: [{name: a, provider: {local: {}}}, {name: a, provider: {local: {}}}]}`, "Duplicate value"},
+		"a pool newer than the API":        {`{version: 1.36.3, nodePools: [{name: a, version: 1.37.2, provider: {local: {}}}]}`, "upgrade the control plane first"},
+		"a pool of a newer patch":          {`{version: 1.36.3, nodePools: [{name: a, version: 1.36.4, provider: {local: {}}}]}`, "upgrade the control plane first"},
+		"a pool more than 3 minors behind": {`{version: 1.37.2, nodePools: [{name: a, version: 1.33.0, provider: {local: {}}}]}`, "upgrade the pool first"},
+		"an unknown profile":               {`{version: 1.37.2, profile: Huge}`, "Unsupported value"},
+		"a tiny etcd":                      {`{version: 1.37.2, etcd: {storage: 1Mi}}`, "at least 512Mi"},
+		"a port out of range":              {`{version: 1.37.2, expose: {port: 70000}}`, "less than or equal to 65535"},
+		"a name that is no address":        {`{version: 1.37.2, apiServer: {certSANs: ["not a name"]}}`, "certSANs"},
+	}
+	c := newClient(t)
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := c.Create(t.Context(), cluster(t, tc.spec))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("want an error with %q, got %v", tc.want, err)
+			}
+		})
+	}
+	t.Run("a name too long", func(t *testing.T) {
+		hc := cluster(t, `{version: 1.37.2}`)
+		hc.Name = strings.Repeat("a", 41)
+		if err := c.Create(t.Context(), hc); err == nil || !strings.Contains(err.Error(), "at most 40") {
+			t.Errorf("want an error about the name, got %v", err)
+		}
+	})
+}
+
+func TestUpdateRejects(t *testing.T) {
+	tests := map[string]struct {
+		from, to string
+		want     string // empty: the update is fine
+	}{
+		"a patch up":            {`{version: 1.36.3}`, `{version: 1.36.4}`, ""},
+		"a minor up":            {`{version: 1.36.3}`, `{version: 1.37.0}`, ""},
+		"a patch down":          {`{version: 1.36.3}`, `{version: 1.36.2}`, "version can only go up"},
+		"a minor down":          {`{version: 1.37.2}`, `{version: 1.36.3}`, "version can only go up"},
+		"a minor skipped":       {`{version: 1.35.0}`, `{version: 1.37.2}`, "one minor at a time"},
+		"another network":       {`{version: 1.37.2}`, `{version: 1.37.2, network: {podCIDR: 10.0.0.0/16}}`, "network cannot be changed"},
+		"a smaller volume":      {`{version: 1.37.2}`, `{version: 1.37.2, etcd: {storage: 1Gi}}`, "cannot shrink"},
+		"a larger volume":       {`{version: 1.37.2}`, `{version: 1.37.2, etcd: {storage: 4Gi}}`, ""},
+		"more replicas of DNS":  {`{version: 1.37.2}`, `{version: 1.37.2, coreDNS: {replicas: 3}}`, ""},
+		"a minor up past pools": {`{version: 1.36.3, nodePools: [{name: a, version: 1.33.1, provider: {local: {}}}]}`, `{version: 1.37.2, nodePools: [{name: a, version: 1.33.1, provider: {local: {}}}]}`, "upgrade the pool first"},
+	}
+	c := newClient(t)
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			hc := cluster(t, tc.from)
+			if err := c.Create(t.Context(), hc); err != nil {
+				t.Fatal(err)
+			}
+			hc.Spec = cluster(t, tc.to).Spec
+			err := c.Update(t.Context(), hc)
+			if tc.want == "" && err != nil {
+				t.Errorf("want no error, got %v", err)
+			}
+			if tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("want an error with %q, got %v", tc.want, err)
+			}
+		})
+	}
+}
