@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command node-network is the part of Canopy that runs on every node of a cluster. It is a program of its own, not a part of
+// canopy-server, because the first pod of a new node waits for its image.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"context"
+
+	"canopy.dev/canopy/internal/nodenetwork"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	cmd := nodenetwork.NewCommand()
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		cmd.PrintErrln("Error: " + err.Error())
+		os.Exit(1)
+	}
+}

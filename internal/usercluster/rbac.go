@@ -1,0 +1,37 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package usercluster
+
+import (
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Names that certificates and tokens carry, and what they may do in the user cluster.
+const (
+	// KubeletClientUser is whom kube-apiserver calls kubelets as, for logs, exec and port-forward.
+	KubeletClientUser = "kube-apiserver-kubelet-client"
+	// BootstrapGroup is the group of the tokens with which machines ask for their certificate.
+	BootstrapGroup = "system:bootstrappers:canopy"
+	// AdminGroup may do everything in the cluster. Unlike with system:masters, that can be taken away again.
+	AdminGroup = "canopy:admins"
+)
+
+// rbac has no binding that lets a node approve its own certificate: the seed manager does that after it has looked at the
+// machine.
+func rbac() []client.Object {
+	return []client.Object{
+		bind("canopy:kubelet-api-admin", "system:kubelet-api-admin", rbacv1.UserKind, KubeletClientUser),
+		bind("canopy:node-bootstrapper", "system:node-bootstrapper", rbacv1.GroupKind, BootstrapGroup),
+		bind("canopy:admins", "cluster-admin", rbacv1.GroupKind, AdminGroup),
+	}
+}
+
+func bind(name, role, subjectKind, subject string) *rbacv1.ClusterRoleBinding {
+	return &rbacv1.ClusterRoleBinding{
+		ObjectMeta: clusterMeta(name, "rbac"),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: subjectKind, Name: subject}},
+	}
+}

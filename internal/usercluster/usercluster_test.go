@@ -1,0 +1,238 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package usercluster
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/golden"
+	"canopy.dev/canopy/internal/images"
+)
+
+const (
+	serverImage      = "registry.canopy.dev/canopy-server:0123456789ab"
+	nodeNetworkImage = "registry.canopy.dev/node-network:0123456789ab"
+)
+
+func input(t *testing.T, mods ...func(*Input)) Input {
+	t.Helper()
+	in := Input{
+		Network:          v1alpha1.Network{PodCIDR: "172.25.0.0/16", ServiceCIDR: "10.240.16.0/20", DNSDomain: "cluster.local"},
+		APIHost:          "203.0.113.7",
+		APIPort:          31234,
+		DNSAddress:       "10.240.16.10",
+		CoreDNSReplicas:  1,
+		KubeProxyImage:   kubeProxyImage(t, "1.37.2"),
+		ServerImage:      serverImage,
+		NodeNetworkImage: nodeNetworkImage,
+	}
+	for _, mod := range mods {
+		mod(&in)
+	}
+	return in
+}
+
+func kubeProxyImage(t *testing.T, version string) string {
+	t.Helper()
+	image, err := images.Kubernetes("kube-proxy", version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+func variants(t *testing.T) map[string]func(*Input) {
+	return map[string]func(*Input){
+		"no-dns":          func(in *Input) { in.CoreDNSReplicas = 0 },
+		"two-dns-servers": func(in *Input) { in.CoreDNSReplicas = 2 },
+		"previous-minor":  func(in *Input) { in.KubeProxyImage = kubeProxyImage(t, "1.36.3") },
+		"local-volumes":   func(in *Input) { in.LocalVolumes = true },
+		"other-endpoint":  func(in *Input) { in.APIHost, in.APIPort = "api.example.test", 443 },
+		"other-network": func(in *Input) {
+			in.Network = v1alpha1.Network{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/24", DNSDomain: "example.test"}
+			in.DNSAddress = "10.2.0.10"
+		},
+	}
+}
+
+func TestObjects(t *testing.T) {
+	base := golden.YAML(t, scheme.Scheme, Objects(input(t)))
+	golden.Check(t, "base.yaml", base)
+	for name, mod := range variants(t) {
+		t.Run(name, func(t *testing.T) {
+			golden.CheckVariant(t, name+".diff", base, golden.YAML(t, scheme.Scheme, Objects(input(t, mod))))
+		})
+	}
+}
+
+// eachVariant runs check with the objects of the base and of every variant.
+func eachVariant(t *testing.T, check func(t *testing.T, objs []client.Object)) {
+	all := variants(t)
+	all["base"] = func(*Input) {}
+	for name, mod := range all {
+		t.Run(name, func(t *testing.T) { check(t, Objects(input(t, mod))) })
+	}
+}
+
+func TestEveryObjectIsUniqueAndOfAPrunedKind(t *testing.T) {
+	eachVariant(t, func(t *testing.T, objs []client.Object) {
+		seen := map[string]bool{}
+		for _, obj := range objs {
+			gvk, err := apiutil.GVKForObject(obj, scheme.Scheme)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := gvk.Kind + " " + obj.GetNamespace() + "/" + obj.GetName()
+			if seen[id] {
+				t.Errorf("%s is there twice", id)
+			}
+			seen[id] = true
+			if !slices.Contains(PrunedKinds, gvk) {
+				t.Errorf("%s: its kind is not in PrunedKinds, so nothing would delete it when it is no longer wanted", id)
+			}
+		}
+	})
+}
+
+// What must be true of every pod, whatever the input says.
+func TestPodManners(t *testing.T) {
+	known := map[string]bool{serverImage: true, nodeNetworkImage: true}
+	for _, image := range images.All() {
+		if len(image.Tags) > 0 {
+			known[image.Ref()] = true
+		}
+	}
+	eachVariant(t, func(t *testing.T, objs []client.Object) {
+		for name, template := range templates(t, objs) {
+			spec := template.Spec
+			if spec.PriorityClassName == "" {
+				t.Errorf("%s has no priority class", name)
+			}
+			for _, c := range spec.Containers {
+				if !known[c.Image] {
+					t.Errorf("%s: image %q is not in the list of images", name, c.Image)
+				}
+				if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() {
+					t.Errorf("%s requests no CPU or no memory", name)
+				}
+				if !c.Resources.Limits.Cpu().IsZero() {
+					t.Errorf("%s has a limit of CPU", name)
+				}
+				checkSecurity(t, name, spec.SecurityContext, c.SecurityContext)
+			}
+		}
+	})
+}
+
+func checkSecurity(t *testing.T, name string, pod *corev1.PodSecurityContext, container *corev1.SecurityContext) {
+	t.Helper()
+	if container == nil {
+		t.Errorf("%s has no security context", name)
+		return
+	}
+	seccomp := container.SeccompProfile
+	if seccomp == nil && pod != nil {
+		seccomp = pod.SeccompProfile
+	}
+	if seccomp == nil || seccomp.Type != corev1.SeccompProfileTypeRuntimeDefault {
+		t.Errorf("%s does not run with the runtime's seccomp profile", name)
+	}
+	if container.Privileged != nil && *container.Privileged {
+		t.Errorf("%s is privileged", name)
+	}
+	if e := container.AllowPrivilegeEscalation; e == nil || *e {
+		t.Errorf("%s may gain privileges", name)
+	}
+	if ro := container.ReadOnlyRootFilesystem; ro == nil || !*ro {
+		t.Errorf("%s may write to its root file system", name)
+	}
+	if c := container.Capabilities; c == nil || !slices.Equal(c.Drop, []corev1.Capability{"ALL"}) {
+		t.Errorf("%s keeps capabilities that it does not name", name)
+	}
+}
+
+// templates returns the pod templates by the name of their DaemonSet or Deployment, after it has checked that the
+// selectors match them.
+func templates(t *testing.T, objs []client.Object) map[string]corev1.PodTemplateSpec {
+	t.Helper()
+	found := map[string]corev1.PodTemplateSpec{}
+	for _, obj := range objs {
+		var want map[string]string
+		switch o := obj.(type) {
+		case *appsv1.DaemonSet:
+			found[o.Name], want = o.Spec.Template, o.Spec.Selector.MatchLabels
+		case *appsv1.Deployment:
+			found[o.Name], want = o.Spec.Template, o.Spec.Selector.MatchLabels
+		default:
+			continue
+		}
+		for key, value := range want {
+			if found[obj.GetName()].Labels[key] != value {
+				t.Errorf("%s selects pods with %s=%s, and its own do not have that", obj.GetName(), key, value)
+			}
+		}
+	}
+	return found
+}
+
+func TestTheServiceSelectsTheDNSServers(t *testing.T) {
+	objs := Objects(input(t))
+	for _, obj := range objs {
+		svc, ok := obj.(*corev1.Service)
+		if !ok {
+			continue
+		}
+		template := templates(t, objs)[CoreDNS]
+		for key, value := range svc.Spec.Selector {
+			if template.Labels[key] != value {
+				t.Errorf("Service %s selects %s=%s, which the pods of %s do not have", svc.Name, key, value, CoreDNS)
+			}
+		}
+		for _, port := range svc.Spec.Ports {
+			if !slices.ContainsFunc(template.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool {
+				return p.Name == port.TargetPort.StrVal && p.Protocol == port.Protocol
+			}) {
+				t.Errorf("Service %s leads to port %s, which %s does not have", svc.Name, port.TargetPort.String(), CoreDNS)
+			}
+		}
+	}
+}
+
+// A change of a configuration must start new pods: nothing else makes the programs read it.
+func TestEveryConfigurationIsPartOfItsPods(t *testing.T) {
+	before := templates(t, Objects(input(t)))
+	after := templates(t, Objects(input(t, variants(t)["other-network"])))
+	for _, name := range []string{Flannel, KubeProxy, CoreDNS} {
+		if before[name].Annotations[annotationConfig] == after[name].Annotations[annotationConfig] {
+			t.Errorf("the pods of %s are the same with another network", name)
+		}
+	}
+}
+
+func TestNodesCannotApproveThemselves(t *testing.T) {
+	text := golden.YAML(t, scheme.Scheme, Objects(input(t)))
+	for _, role := range []string{"system:certificates.k8s.io:certificatesigningrequests:nodeclient", "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"} {
+		if strings.Contains(text, role) {
+			t.Errorf("something is bound to %s", role)
+		}
+	}
+}
+
+func TestObjectsAreInAStableOrder(t *testing.T) {
+	first := golden.YAML(t, scheme.Scheme, Objects(input(t)))
+	for range 10 {
+		if golden.YAML(t, scheme.Scheme, Objects(input(t))) != first {
+			t.Fatal("the same input gave two different sets")
+		}
+	}
+}
