@@ -10,6 +10,8 @@ const (
 	LabelComponent = "hosting.canopy.dev/component"
 	// LabelPool is on every machine and its node; its value is the pool's name.
 	LabelPool = "hosting.canopy.dev/node-pool"
+	// LabelMachine is on what belongs to one machine inside its user cluster; its value is the machine's name.
+	LabelMachine = "hosting.canopy.dev/machine"
 
 	// Finalizer keeps a HostedCluster until everything made from it is gone.
 	Finalizer = "hosting.canopy.dev/hosted-cluster"

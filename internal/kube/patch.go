@@ -1,0 +1,37 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kube
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Patch writes what change does to obj and nothing else, for the few fields of ours on an object that is somebody else's.
+// It writes nothing if change does nothing.
+func Patch(ctx context.Context, c client.Client, obj client.Object, change func()) error {
+	before, ok := obj.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("%T cannot be copied", obj)
+	}
+	if change(); reflect.DeepEqual(before, obj) {
+		return nil
+	}
+	if err := c.Patch(ctx, obj, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("patching %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}
+
+// UpdateSubResource writes a part of obj that is no part of its spec or status, such as the approval of a certificate
+// request. It fails with a Conflict if obj is stale.
+func UpdateSubResource(ctx context.Context, c client.Client, obj client.Object, name string) error {
+	if err := c.SubResource(name).Update(ctx, obj); err != nil {
+		return fmt.Errorf("writing %s of %T %s: %w", name, obj, client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"text/template"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/images"
+)
+
+// UserDataKey is the key of a machine's Secret under which its user data is.
+const UserDataKey = "value"
+
+// DefaultDownloads is where a machine whose image lacks kubelet downloads it: a site that is laid out like upstream's.
+const DefaultDownloads = "https://dl.k8s.io"
+
+//go:embed userdata
+var userData embed.FS
+
+var userDataTemplates = template.Must(template.ParseFS(userData, "userdata/containerd.toml", "userdata/kubelet.service", "userdata/start-node"))
+
+// BootstrapInput is everything that a machine's user data is made from.
+type BootstrapInput struct {
+	Traits
+	// Name is the name of the machine and of its node.
+	Name string
+	// Pool is the name of its pool.
+	Pool string
+	// Version is kubelet's, without a leading v.
+	Version string
+	// Endpoint is the URL of the cluster's API, and CA the authority of its certificate in PEM.
+	Endpoint string
+	CA       []byte
+	// Token is a bootstrap token, "<id>.<secret>".
+	Token string
+	// DNSAddress is the address of the cluster's DNS server, and DNSDomain the suffix of its names.
+	DNSAddress, DNSDomain string
+	// Labels and Taints are those of the pool.
+	Labels map[string]string
+	Taints []corev1.Taint
+	// RegistryMirror is the URL of the registry that is asked for every image first; empty: none.
+	RegistryMirror string
+	// Downloads is where kubelet comes from if the machine's image lacks it; empty: DefaultDownloads.
+	Downloads string
+}
+
+type cloudConfig struct {
+	Hostname string      `json:"hostname"`
+	Files    []writeFile `json:"write_files"`
+	Commands [][]string  `json:"runcmd"`
+}
+
+type writeFile struct {
+	Path        string `json:"path"`
+	Permissions string `json:"permissions"`
+	Content     string `json:"content"`
+}
+
+// UserData returns the cloud-config that makes a plain Debian or Ubuntu machine a node of the cluster. On a machine that
+// has all it needs, nothing is downloaded.
+func UserData(in BootstrapInput) ([]byte, error) {
+	containerd, service, start, err := in.templates()
+	if err != nil {
+		return nil, err
+	}
+	kubelet, err := yaml.Marshal(in.kubeletConfiguration())
+	if err != nil {
+		return nil, err
+	}
+	bootstrap, err := yaml.Marshal(in.bootstrapKubeconfig())
+	if err != nil {
+		return nil, err
+	}
+	files := []writeFile{
+		{"/etc/canopy/start-node", "0755", start},
+		{"/etc/containerd/config.toml", "0644", containerd},
+		{"/etc/kubernetes/bootstrap-kubelet.conf", "0600", string(bootstrap)},
+		{"/etc/kubernetes/kubelet.yaml", "0644", string(kubelet)},
+		{"/etc/kubernetes/pki/ca.crt", "0644", string(in.CA)},
+		{"/etc/sysctl.d/90-kubernetes.conf", "0644", in.sysctls()},
+		{"/etc/systemd/system/kubelet.service", "0644", service},
+		{"/etc/tmpfiles.d/canopy.conf", "0644", cleanedAtBoot},
+	}
+	if in.RegistryMirror != "" {
+		mirror := images.HostsFiles(in.RegistryMirror)
+		for _, path := range slices.Sorted(maps.Keys(mirror)) {
+			files = append(files, writeFile{"/etc/containerd/certs.d/" + path, "0644", mirror[path]})
+		}
+	}
+	config, err := yaml.Marshal(cloudConfig{Hostname: in.Name, Files: files, Commands: [][]string{{"/etc/canopy/start-node"}}})
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte("#cloud-config\n"), config...), nil
+}
+
+func (in BootstrapInput) templates() (containerd, service, start string, err error) {
+	downloads := in.Downloads
+	if downloads == "" {
+		downloads = DefaultDownloads
+	}
+	data := struct {
+		BootstrapInput
+		PauseImage, NodeLabels, Version, Downloads string
+	}{in, images.Ref("pause"), in.nodeLabels(), "v" + in.Version, downloads}
+	out := [3]bytes.Buffer{}
+	for i, name := range []string{"containerd.toml", "kubelet.service", "start-node"} {
+		if err := userDataTemplates.ExecuteTemplate(&out[i], name, data); err != nil {
+			return "", "", "", fmt.Errorf("rendering %s: %w", name, err)
+		}
+	}
+	return out[0].String(), out[1].String(), out[2].String(), nil
+}
+
+// kubeletConfiguration is a KubeletConfiguration. What is not set has upstream's default.
+func (in BootstrapInput) kubeletConfiguration() map[string]any {
+	config := map[string]any{
+		"apiVersion": "kubelet.config.k8s.io/v1beta1",
+		"kind":       "KubeletConfiguration",
+		"authentication": map[string]any{
+			"anonymous": map[string]any{"enabled": false},
+			"webhook":   map[string]any{"enabled": true},
+			"x509":      map[string]any{"clientCAFile": "/etc/kubernetes/pki/ca.crt"},
+		},
+		"authorization":                   map[string]any{"mode": "Webhook"},
+		"cgroupDriver":                    "systemd",
+		"clusterDNS":                      []string{in.DNSAddress},
+		"clusterDomain":                   in.DNSDomain,
+		"containerRuntimeEndpoint":        "unix:///run/containerd/containerd.sock",
+		"rotateCertificates":              true,
+		"serverTLSBootstrap":              true,
+		"serializeImagePulls":             false,
+		"maxParallelImagePulls":           5,
+		"shutdownGracePeriod":             "30s",
+		"shutdownGracePeriodCriticalPods": "10s",
+		"systemReserved":                  map[string]any{"cpu": "100m", "memory": "200Mi"},
+	}
+	if in.ProviderID != "" {
+		config["providerID"] = in.ProviderID
+	}
+	if len(in.Taints) > 0 {
+		config["registerWithTaints"] = in.Taints
+	}
+	if in.Container {
+		maps.Copy(config, onSharedHost)
+	}
+	return config
+}
+
+// onSharedHost is what is different for kubelet in a container: control groups of either version and not systemd's, swap
+// and a full disk that are the host's business, nothing to reserve, and no login manager that announces a shutdown.
+var onSharedHost = map[string]any{
+	"cgroupDriver":                    "cgroupfs",
+	"failCgroupV1":                    false,
+	"failSwapOn":                      false,
+	"oomScoreAdj":                     0,
+	"systemReserved":                  map[string]any{},
+	"shutdownGracePeriod":             "0s",
+	"shutdownGracePeriodCriticalPods": "0s",
+	"imageGCHighThresholdPercent":     100,
+	"imageGCLowThresholdPercent":      99,
+	"evictionHard": map[string]any{
+		"memory.available":   "100Mi",
+		"nodefs.available":   "1Gi",
+		"nodefs.inodesFree":  "1%",
+		"imagefs.available":  "1Gi",
+		"imagefs.inodesFree": "1%",
+	},
+}
+
+// bootstrapKubeconfig is what kubelet asks for its first certificate with.
+func (in BootstrapInput) bootstrapKubeconfig() map[string]any {
+	return map[string]any{
+		"apiVersion": "v1",
+		"kind":       "Config",
+		"clusters": []any{map[string]any{"name": "cluster", "cluster": map[string]any{
+			"server": in.Endpoint, "certificate-authority": "/etc/kubernetes/pki/ca.crt",
+		}}},
+		"users":           []any{map[string]any{"name": "machine", "user": map[string]any{"token": in.Token}}},
+		"contexts":        []any{map[string]any{"name": "default", "context": map[string]any{"cluster": "cluster", "user": "machine"}}},
+		"current-context": "default",
+	}
+}
+
+// cleanedAtBoot removes the configuration of the node's network, so that after a boot pods wait until it is complete again.
+const cleanedAtBoot = "r! /etc/cni/net.d/*.conflist\n"
+
+// sysctls are kernel settings; in a container only those that are the container's own.
+func (in BootstrapInput) sysctls() string {
+	settings := "net.ipv4.ip_forward = 1\n"
+	if !in.Container {
+		settings += "fs.inotify.max_user_instances = 8192\nfs.inotify.max_user_watches = 524288\n"
+	}
+	return settings
+}
+
+// nodeLabels is the value of kubelet's flag. Kubernetes keeps some labels from kubelet's hands; those come to the node
+// through Cluster API (SyncedLabels).
+func (in BootstrapInput) nodeLabels() string {
+	labels := []string{v1alpha1.LabelPool + "=" + in.Pool}
+	for _, key := range slices.Sorted(maps.Keys(in.Labels)) {
+		if !reservedLabel.MatchString(key) {
+			labels = append(labels, key+"="+in.Labels[key])
+		}
+	}
+	return strings.Join(labels, ",")
+}
+
+// reservedLabel matches the labels that Kubernetes keeps for itself.
+var reservedLabel = regexp.MustCompile(`^([-a-z0-9.]+\.)?(kubernetes|k8s)\.io/`)
+
+// SyncedLabels match the labels of a Machine that Cluster API keeps on its node.
+func SyncedLabels() []*regexp.Regexp {
+	return []*regexp.Regexp{reservedLabel, regexp.MustCompile("^" + regexp.QuoteMeta(v1alpha1.LabelPool) + "$")}
+}

@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package machine is what a seed knows of machines: the objects that make Cluster API keep a pool of them, the user data
+// with which one boots, and the interface behind which the providers are. It runs inside the seed's manager; all of it
+// but the providers is pure: it reads its inputs and returns objects, bytes or a status.
+//
+//	nodepools.go   HostedCluster → Cluster API's objects, one MachineDeployment per pool
+//	status.go      those objects as they are → the status of the pools
+//	bootstrap.go   cluster, pool and token → cloud-config
+//	provider.go    what a provider has to do; one package per provider beside this file
+package machine
+
+import (
+	"context"
+	"errors"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+)
+
+// Provider makes instances: virtual machines of a cloud, or whatever else boots from a cloud-config. There is one
+// package per provider. To add one,
+//
+//   - add its block to v1alpha1.Provider, with what a pool's machines can be there;
+//   - write the package, and add it to the Providers that the seed's manager starts with;
+//   - say in TraitsOf what its machines are like.
+//
+// Every method may be called at any time and again after a crash at any line, so an instance is found by a name or tag
+// made from the ProviderMachine's UID and never by something remembered. Errors that only a person can do something about
+// are a *RefusedError; everything else is tried again, ever more slowly.
+type Provider interface {
+	// Ensure makes the machine's instance unless there is one, and returns it as it is. It does not wait for the
+	// instance to run.
+	Ensure(ctx context.Context, m *v1alpha1.ProviderMachine, order Order) (Instance, error)
+	// Observe returns the machine's instance, or ErrNotFound.
+	Observe(ctx context.Context, m *v1alpha1.ProviderMachine) (Instance, error)
+	// Delete lets go of the instance and of everything that was made for it alone. It returns true when nothing is left,
+	// and does not wait for that.
+	Delete(ctx context.Context, m *v1alpha1.ProviderMachine) (gone bool, err error)
+}
+
+// Order is what Ensure needs to know beyond the ProviderMachine.
+type Order struct {
+	// Version is the Kubernetes version that will run on the machine, without a leading v. A provider whose images
+	// contain it chooses the image by it; user data installs it everywhere else.
+	Version string
+	// UserDataSecret is the Secret in the machine's namespace whose key "value" is the user data.
+	UserDataSecret string
+}
+
+// Instance is a machine as its provider sees it.
+type Instance struct {
+	// ProviderID is the instance's name in the form that node.spec.providerID has.
+	ProviderID string
+	// Running is true when the instance has booted as far as the provider can tell.
+	Running bool
+	// Failed is true when the instance has ended and will not run again.
+	Failed bool
+	// Addresses are those that the machine may claim in its serving certificate, empty while unknown.
+	Addresses []clusterv1.MachineAddress
+	// Reason and Message say what a machine that does not run waits for. Reason is one CamelCase word.
+	Reason, Message string
+}
+
+// ErrNotFound says that there is no instance for the machine.
+var ErrNotFound = errors.New("there is no instance")
+
+// RefusedError says that the provider will not make the instance before a person changes something: a quota, a
+// credential, the pool's machine type.
+type RefusedError struct {
+	// Reason is one CamelCase word; Message says what to change.
+	Reason, Message string
+}
+
+// Error returns the message.
+func (e *RefusedError) Error() string { return e.Message }
+
+// Providers are the providers of a seed, one field per block of v1alpha1.Provider; nil: not available here.
+type Providers struct {
+	Local Provider
+}
+
+// For returns the provider whose block is set. An unset block or one whose provider the seed does not have is a
+// *RefusedError.
+func (p Providers) For(block v1alpha1.Provider) (Provider, error) {
+	found := Provider(nil)
+	if block.Local != nil {
+		found = p.Local
+	}
+	if found == nil {
+		return nil, &RefusedError{Reason: "ProviderUnavailable", Message: "this seed does not have the provider that the pool asks for"}
+	}
+	return found, nil
+}
+
+// Traits are what user data has to know about a kind of machine.
+type Traits struct {
+	// Container is true when the machine is a container on a host that it shares: control groups may be of version 1,
+	// and the disk and some of the kernel's settings are not the machine's own.
+	Container bool
+	// ProviderID is the instance's provider ID where it is known before the instance exists, else empty.
+	ProviderID string
+}
+
+// TraitsOf returns the traits of the machine called name, in namespace, of the provider whose block is set.
+func TraitsOf(block v1alpha1.Provider, namespace, name string) Traits {
+	if block.Local != nil {
+		return Traits{Container: true, ProviderID: LocalProviderID(namespace, name)}
+	}
+	return Traits{}
+}
+
+// LocalProviderID returns the provider ID of the local machine called name.
+func LocalProviderID(namespace, name string) string {
+	return "canopy-local://" + namespace + "/" + name
+}
