@@ -84,7 +84,7 @@ func Finish(ctx context.Context, c client.Client, before, obj Conditioned, err e
 		ready.Reason, ready.Message = "Error", err.Error()
 	}
 	meta.SetStatusCondition(obj.StatusConditions(), ready)
-	if patchErr := patchStatus(ctx, c, before, obj); patchErr != nil {
+	if patchErr := PatchStatus(ctx, c, before, obj); patchErr != nil {
 		return reconcile.Result{}, errors.Join(err, patchErr)
 	}
 	if err != nil {
@@ -93,7 +93,8 @@ func Finish(ctx context.Context, c client.Client, before, obj Conditioned, err e
 	return result, nil
 }
 
-func patchStatus(ctx context.Context, c client.Client, before, obj Conditioned) error {
+// PatchStatus writes the status of obj if it differs from before's.
+func PatchStatus(ctx context.Context, c client.Client, before, obj client.Object) error {
 	if reflect.DeepEqual(before, obj) {
 		return nil
 	}

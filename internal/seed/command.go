@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package seed
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+	"k8s.io/klog/v2/textlogger"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// NewCommand returns the command that runs the seed manager.
+func NewCommand() *cobra.Command {
+	opts := Options{}
+	logs := textlogger.NewConfig()
+	cmd := &cobra.Command{
+		Use:   "seed",
+		Short: "Host control planes: run the controllers of a seed",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return err
+			}
+			logger := textlogger.NewLogger(logs)
+			ctrl.SetLogger(logger)
+			klog.SetLogger(logger)
+			config, err := ctrl.GetConfig()
+			if err != nil {
+				return fmt.Errorf("reading how to reach the seed's API: %w", err)
+			}
+			return Run(cmd.Context(), config, opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.Address, "address", "", "address of the seed's nodes under which people and nodes reach node ports (required)")
+	flags.StringSliceVar(&opts.ReservedCIDRs, "reserved-cidrs", nil, "ranges that user clusters may not use because the seed does: its nodes, pods and services")
+	flags.StringVar(&opts.RegistryMirror, "registry-mirror", "", "URL of the registry that nodes pull all images from first; empty: each image's own registry")
+	flags.StringVar(&opts.ServerImage, "server-image", "", "image of canopy-server, parts of which run inside user clusters (required)")
+	flags.StringVar(&opts.NodeNetworkImage, "node-network-image", "", "image of node-network, which runs on every node of user clusters (required)")
+	flags.StringVar(&opts.HealthAddress, "health-address", ":8081", "address of the health checks")
+	flags.StringVar(&opts.MetricsAddress, "metrics-address", ":8080", "address of the metrics")
+	flags.BoolVar(&opts.LeaderElection, "leader-election", true, "let one of several replicas work")
+	flags.IntVar(&opts.Workers, "workers", 8, "how many clusters are reconciled at the same time")
+	return cmd
+}
+
+func (o Options) validate() error {
+	if _, err := netip.ParseAddr(o.Address); err != nil {
+		return errors.New("--address: want the IP address of the seed's nodes under which node ports are reached")
+	}
+	if o.ServerImage == "" {
+		return errors.New("--server-image: want the image that this command runs from")
+	}
+	if o.NodeNetworkImage == "" {
+		return errors.New("--node-network-image: want the image of node-network of the same release")
+	}
+	for _, cidr := range o.ReservedCIDRs {
+		if _, err := netip.ParsePrefix(cidr); err != nil {
+			return fmt.Errorf("--reserved-cidrs: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/cluster-api/controllers/clustercache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/controlplane"
+	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/kube"
+)
+
+// hostedClusterController is the name of the controller and of the manager of the fields that it writes.
+const hostedClusterController = "seed/hostedcluster"
+
+// HostedClusterReconciler makes the control plane, the pools and the addons of each HostedCluster, and says in its status
+// how they are: gather (all reads, and what must exist before anything can be built), build (pure), apply, observe (pure).
+type HostedClusterReconciler struct {
+	client.Client
+
+	APIReader client.Reader
+	Applier   *kube.Applier
+	Clusters  clustercache.ClusterCache
+	Clock     clock.PassiveClock
+	Options   Options
+
+	prober *prober
+	addons *addons
+}
+
+// prunedKinds are the kinds among which objects that are no longer wanted are looked for. None of them holds data.
+var prunedKinds = []schema.GroupVersionKind{
+	{Version: "v1", Kind: "ConfigMap"},
+	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
+	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+}
+
+// Reconcile brings one cluster a step further.
+func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) (reconcile.Result, error) {
+	before := hc.DeepCopy()
+	if !hc.DeletionTimestamp.IsZero() {
+		done, err := r.delete(ctx, hc)
+		if done {
+			return reconcile.Result{}, err
+		}
+		return kube.Finish(ctx, r.Client, before, hc, err)
+	}
+	if err := kube.EnsureFinalizer(ctx, r.Client, hc, v1alpha1.Finalizer); err != nil {
+		return reconcile.Result{}, err
+	}
+	before.ObjectMeta = *hc.ObjectMeta.DeepCopy()
+	return kube.Finish(ctx, r.Client, before, hc, r.reconcile(ctx, hc))
+}
+
+func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+	image, err := r.validate(hc)
+	if err != nil {
+		return err
+	}
+	in, keys, err := r.gather(ctx, hc, image)
+	if err != nil {
+		return err
+	}
+	secrets, err := r.certificates(ctx, in, keys)
+	if err != nil {
+		return err
+	}
+	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
+	objs := append(controlplane.Objects(in), secrets...)
+	if err := r.Applier.Apply(ctx, owner, objs); err != nil {
+		return err
+	}
+	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
+	if err := kube.Prune(ctx, r.Client, r.Client, scope, objs); err != nil {
+		return err
+	}
+	live, err := r.observe(ctx, in, keys)
+	if err != nil {
+		return err
+	}
+	if controlplane.Stuck(live) {
+		if err := kube.Delete(ctx, r.Client, live.Pod); err != nil {
+			return err
+		}
+	}
+	controlPlaneStatus(hc, in, live)
+	if live.Health[controlplane.APIServer] != nil {
+		return summary(hc)
+	}
+	return r.reconcileInside(ctx, hc, owner)
+}
+
+// reconcileInside does what needs a running API: the pools, and what runs inside the cluster. Before that it would only
+// take CPU from the API that is starting.
+func (r *HostedClusterReconciler) reconcileInside(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner) error {
+	if err := errors.Join(r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc)); err != nil {
+		return err
+	}
+	return summary(hc)
+}
+
+// validate returns the image of the wanted version, or an error that says what is wrong with the spec.
+func (r *HostedClusterReconciler) validate(hc *v1alpha1.HostedCluster) (string, error) {
+	if want := v1alpha1.NamespacePrefix + hc.Name; hc.Namespace != want {
+		return "", kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("HostedCluster %s must be in the namespace %s, not %s: delete it and create it there", hc.Name, want, hc.Namespace))
+	}
+	image, err := images.Kubernetes("kubernetes", hc.Spec.Version)
+	if err != nil {
+		return "", kube.Reject(v1alpha1.ReasonUnsupportedVersion, fmt.Sprintf("spec.version: Kubernetes %s is not available; available are %s",
+			hc.Spec.Version, strings.Join(images.KubernetesVersions(), ", ")))
+	}
+	for i, pool := range hc.Spec.NodePools {
+		if _, err := images.Kubernetes("node", pool.Version); pool.Version != "" && err != nil {
+			return "", kube.Reject(v1alpha1.ReasonUnsupportedVersion, fmt.Sprintf("spec.nodePools[%d].version: Kubernetes %s is not available; available are %s",
+				i, pool.Version, strings.Join(images.KubernetesVersions(), ", ")))
+		}
+	}
+	if wrong := controlplane.ValidateExtraArgs(hc.Spec); len(wrong) > 0 {
+		return "", kube.Reject(v1alpha1.ReasonInvalidSpec, strings.Join(wrong, "; "))
+	}
+	return image, validateNetwork(hc.Spec.Network, r.Options.ReservedCIDRs)
+}
+
+// validateNetwork refuses ranges that overlap with the seed's own: from the cluster's nodes, these could not be reached.
+func validateNetwork(network v1alpha1.Network, reserved []string) error {
+	for _, field := range []struct{ name, cidr string }{{"podCIDR", network.PodCIDR}, {"serviceCIDR", network.ServiceCIDR}} {
+		prefix, err := netip.ParsePrefix(field.cidr)
+		if err != nil {
+			return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("spec.network.%s: %v", field.name, err))
+		}
+		for _, r := range reserved {
+			if other, err := netip.ParsePrefix(r); err == nil && other.Overlaps(prefix) {
+				return kube.Reject(v1alpha1.ReasonNetworkOverlap, fmt.Sprintf("spec.network.%s: %s overlaps with %s, which the seed itself uses: create the cluster with another range", field.name, field.cidr, r))
+			}
+		}
+	}
+	return nil
+}
+
+// gather makes sure of what the objects are built from: the namespace's labels, the address and port of the API, keys.
+func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.HostedCluster, image string) (controlplane.Input, authorities, error) {
+	in := controlplane.Input{Cluster: hc, KubernetesImage: image, Address: r.Options.Address}
+	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
+	service, err := r.ensureService(ctx, hc, owner)
+	if err != nil {
+		return in, authorities{}, err
+	}
+	in.Port, in.ServiceIP = service.Spec.Ports[0].NodePort, service.Spec.ClusterIP
+	if err := r.Applier.Apply(ctx, kube.Owner{FieldManager: owner.FieldManager, Label: owner.Label, Value: owner.Value}, []client.Object{namespace(hc)}); err != nil {
+		return in, authorities{}, err
+	}
+	keys, err := r.ensureAuthorities(ctx, hc)
+	in.KeysChecksum = keys.checksum() + "-" + sansChecksum(hc.Spec.APIServer.CertSANs)
+	return in, keys, err
+}
+
+// ensureService returns the live Service with its assigned port and address.
+func (r *HostedClusterReconciler) ensureService(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner) (*corev1.Service, error) {
+	wanted := controlplane.Service(hc)
+	live := &corev1.Service{}
+	err := r.Get(ctx, client.ObjectKeyFromObject(wanted), live)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, err
+	}
+	if err == nil && live.Spec.ClusterIP != "" && len(live.Spec.Ports) == 1 && live.Spec.Ports[0].NodePort != 0 {
+		wanted.Spec.Ports[0].NodePort = live.Spec.Ports[0].NodePort // what was assigned stays
+		return live, r.Applier.Apply(ctx, owner, []client.Object{wanted})
+	}
+	if err := r.Applier.ApplyOne(ctx, owner, wanted); err != nil {
+		if apierrors.IsInvalid(err) && hc.Spec.Expose.Port != 0 {
+			return nil, kube.Wait(v1alpha1.ReasonPortTaken, fmt.Sprintf("spec.expose.port: node port %d cannot be had on this seed: another Service has it, or it is outside of the seed's range; free it, or create the cluster with another or no port. %v", hc.Spec.Expose.Port, err), portRetry)
+		}
+		return nil, err
+	}
+	return wanted, nil
+}
+
+// namespace returns what is ours of the cluster's namespace. Machines of the local provider are privileged pods, so the
+// namespace admits them; what else runs there is written by the seed.
+func namespace(hc *v1alpha1.HostedCluster) client.Object {
+	labels := clusterLabels(hc)
+	labels["pod-security.kubernetes.io/enforce"] = "restricted"
+	if hasLocalMachines(hc) {
+		labels["pod-security.kubernetes.io/enforce"] = "privileged"
+	}
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: hc.Namespace, Labels: labels}}
+}
+
+// observe reads the live control plane and asks it how it is.
+func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.Input, keys authorities) (controlplane.Live, error) {
+	hc, live := in.Cluster, controlplane.Live{Health: map[string]error{}}
+	set := &appsv1.StatefulSet{}
+	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Name}, set); err == nil {
+		live.Set = set
+	} else if !apierrors.IsNotFound(err) {
+		return live, err
+	}
+	pod := &corev1.Pod{}
+	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Name + "-0"}, pod); err == nil {
+		live.Pod = pod
+	} else if !apierrors.IsNotFound(err) {
+		return live, err
+	}
+	live.Health[controlplane.APIServer] = errNotRunning
+	if !controlplane.Running(live) {
+		return live, nil
+	}
+	url := endpoint(in)
+	if live.Health[controlplane.APIServer] = ask(ctx, url+"/readyz", "", keys.ca.Cert); live.Health[controlplane.APIServer] != nil {
+		r.prober.waitFor(r.Options.Context, hc, url+"/readyz", keys.ca.Cert)
+		return live, nil
+	}
+	for name, url := range controlplane.HealthURLs(pod) {
+		live.Health[name] = ask(ctx, url, controlplane.ServiceHost(hc), keys.ca.Cert)
+	}
+	return live, nil
+}

@@ -1,0 +1,191 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package seed
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/controlplane"
+	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/pki"
+)
+
+const kubeconfigKey = "value" // where Cluster API looks for it
+
+// authorities are the keys that a cluster keeps for its life.
+type authorities struct {
+	ca, frontProxy        pki.KeyPair
+	tokenKey, tokenPublic []byte
+}
+
+// checksum changes when any of the keys does.
+func (a authorities) checksum() string {
+	h := sha256.New()
+	for _, part := range [][]byte{a.ca.Cert, a.frontProxy.Cert, a.tokenPublic} {
+		h.Write(part)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// ensureAuthorities returns the cluster's authorities and makes those that do not exist. They are only ever created,
+// never overwritten: whoever comes second reads what the first made.
+func (r *HostedClusterReconciler) ensureAuthorities(ctx context.Context, hc *v1alpha1.HostedCluster) (authorities, error) {
+	var a authorities
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		a.ca, err = r.ensureCA(ctx, hc, controlplane.SecretCA, "canopy-"+hc.Name)
+		return err
+	})
+	group.Go(func() (err error) {
+		a.frontProxy, err = r.ensureCA(ctx, hc, controlplane.SecretFrontProxyCA, "canopy-front-proxy-"+hc.Name)
+		return err
+	})
+	group.Go(func() error {
+		data, err := r.ensureSecret(ctx, hc, controlplane.SecretServiceAccounts, func() (map[string][]byte, error) {
+			private, public, err := pki.NewKey()
+			return map[string][]byte{"tls.key": private, "tls.pub": public}, err
+		})
+		a.tokenKey, a.tokenPublic = data["tls.key"], data["tls.pub"]
+		return err
+	})
+	return a, group.Wait()
+}
+
+func (r *HostedClusterReconciler) ensureCA(ctx context.Context, hc *v1alpha1.HostedCluster, name, commonName string) (pki.KeyPair, error) {
+	data, err := r.ensureSecret(ctx, hc, name, func() (map[string][]byte, error) {
+		pair, err := pki.NewCA(commonName, r.Clock.Now())
+		return map[string][]byte{corev1.TLSCertKey: pair.Cert, corev1.TLSPrivateKeyKey: pair.Key}, err
+	})
+	return pki.KeyPair{Cert: data[corev1.TLSCertKey], Key: data[corev1.TLSPrivateKeyKey]}, err
+}
+
+func (r *HostedClusterReconciler) ensureSecret(ctx context.Context, hc *v1alpha1.HostedCluster, name string, generate func() (map[string][]byte, error)) (map[string][]byte, error) {
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: hc.Namespace, Name: name}
+	if err := r.Get(ctx, key, secret); err == nil {
+		return secret.Data, nil
+	} else if !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
+	}
+	if hc.Status.Version != "" {
+		return nil, kube.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("Secret %s is gone; without it no certificate or token of this running cluster can be renewed or checked: restore it from a backup of the seed", key), 0)
+	}
+	data, err := generate()
+	if err != nil {
+		return nil, fmt.Errorf("making the keys of Secret %s: %w", key, err)
+	}
+	secret = &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: hc.Namespace, Labels: clusterLabels(hc)},
+		Data:       data,
+		Immutable:  new(true),
+	}
+	if err := kube.Create(ctx, r.Client, hc, secret); !apierrors.IsAlreadyExists(err) {
+		return data, err
+	}
+	// The cache is behind: it was made a moment ago.
+	if err := r.APIReader.Get(ctx, key, secret); err != nil {
+		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
+	}
+	return secret.Data, nil
+}
+
+// certificates returns the Secret with the control plane's leaf certificates and the one with the seed manager's own
+// kubeconfig. What is current is kept as it is; the rest is issued anew.
+func (r *HostedClusterReconciler) certificates(ctx context.Context, in controlplane.Input, a authorities) ([]client.Object, error) {
+	hc, now := in.Cluster, r.Clock.Now()
+	live := &corev1.Secret{}
+	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.SecretCertificates}, live); client.IgnoreNotFound(err) != nil {
+		return nil, err
+	}
+	data := map[string][]byte{}
+	for name, content := range controlplane.Kubeconfigs(in) {
+		data[name] = []byte(content)
+	}
+	leaves, err := controlplane.Certificates(in)
+	if err != nil {
+		return nil, err
+	}
+	for _, leaf := range leaves {
+		ca := a.ca
+		if leaf.FrontProxy {
+			ca = a.frontProxy
+		}
+		pair, err := issue(ca, live.Data, leaf.Name, leaf.Leaf, now)
+		if err != nil {
+			return nil, err
+		}
+		data[leaf.Name+".crt"], data[leaf.Name+".key"] = pair.Cert, pair.Key
+	}
+	kubeconfig, err := r.managerKubeconfig(ctx, hc, a.ca, now)
+	if err != nil {
+		return nil, err
+	}
+	return []client.Object{
+		&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: controlplane.SecretCertificates, Namespace: hc.Namespace, Labels: clusterLabels(hc)},
+			Data:       data,
+		},
+		kubeconfig,
+	}, nil
+}
+
+// managerKubeconfig returns the Secret with which the seed manager reaches the cluster, in the form that Cluster API
+// reads. Its certificate is a cluster administrator's, because the manager also writes the first RBAC rules.
+func (r *HostedClusterReconciler) managerKubeconfig(ctx context.Context, hc *v1alpha1.HostedCluster, ca pki.KeyPair, now time.Time) (client.Object, error) {
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: hc.Namespace, Name: KubeconfigSecret(hc.Name)}
+	if err := r.Get(ctx, key, secret); client.IgnoreNotFound(err) != nil {
+		return nil, err
+	}
+	pair, err := issue(ca, secret.Data, "client", pki.Leaf{CommonName: "canopy:seed", Organizations: []string{"system:masters"}}, now)
+	if err != nil {
+		return nil, err
+	}
+	config := clientcmdapi.NewConfig()
+	config.Clusters[hc.Name] = &clientcmdapi.Cluster{Server: "https://" + controlplane.ServiceHost(hc), CertificateAuthorityData: ca.Cert}
+	config.AuthInfos[hc.Name] = &clientcmdapi.AuthInfo{ClientCertificateData: pair.Cert, ClientKeyData: pair.Key}
+	config.Contexts[hc.Name] = &clientcmdapi.Context{Cluster: hc.Name, AuthInfo: hc.Name}
+	config.CurrentContext = hc.Name
+	content, err := clientcmd.Write(*config)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the kubeconfig: %w", err)
+	}
+	labels := clusterLabels(hc)
+	labels[clusterv1.ClusterNameLabel] = hc.Name
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: key.Name, Namespace: key.Namespace, Labels: labels},
+		Type:       clusterv1.ClusterSecretType,
+		Data:       map[string][]byte{kubeconfigKey: content, "client.crt": pair.Cert, "client.key": pair.Key},
+	}, nil
+}
+
+// KubeconfigSecret is the name of the Secret with which the seed manager reaches the cluster.
+func KubeconfigSecret(cluster string) string { return cluster + "-kubeconfig" }
+
+// issue returns the pair that data holds under name if it is current, a new one otherwise.
+func issue(ca pki.KeyPair, data map[string][]byte, name string, leaf pki.Leaf, now time.Time) (pki.KeyPair, error) {
+	pair := pki.KeyPair{Cert: data[name+".crt"], Key: data[name+".key"]}
+	if ca.Current(pair, leaf, now) {
+		return pair, nil
+	}
+	return ca.Issue(leaf, now)
+}
+
+func clusterLabels(hc *v1alpha1.HostedCluster) map[string]string {
+	return map[string]string{v1alpha1.LabelCluster: hc.Name}
+}

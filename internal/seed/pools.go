@@ -1,0 +1,96 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/machine"
+)
+
+// poolKinds are pruned at once; templateKinds only when no machine is being replaced, because Cluster API may still make
+// one from an old template until then.
+var (
+	poolKinds = []schema.GroupVersionKind{
+		clusterv1.GroupVersion.WithKind("MachineDeployment"),
+		clusterv1.GroupVersion.WithKind("MachineHealthCheck"),
+	}
+	templateKinds = []schema.GroupVersionKind{
+		v1alpha1.GroupVersion.WithKind("ProviderMachineTemplate"),
+		v1alpha1.GroupVersion.WithKind("BootstrapConfigTemplate"),
+	}
+)
+
+// reconcilePools applies Cluster API's objects for the pools and writes what became of them into the status.
+func (r *HostedClusterReconciler) reconcilePools(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner) error {
+	objs, err := machine.Objects(hc)
+	if err != nil {
+		return err
+	}
+	if err := r.Applier.Apply(ctx, owner, objs); err != nil {
+		return err
+	}
+	if err := r.mirrorControlPlane(ctx, hc); err != nil {
+		return err
+	}
+	settled, err := r.observePools(ctx, hc)
+	if err != nil {
+		return err
+	}
+	kinds := poolKinds
+	if settled {
+		kinds = append(kinds[:len(kinds):len(kinds)], templateKinds...)
+	}
+	return kube.Prune(ctx, r.Client, r.Client, kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: kinds}, objs)
+}
+
+// mirrorControlPlane tells Cluster API that machines may join, and what the control plane runs.
+func (r *HostedClusterReconciler) mirrorControlPlane(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+	hcp := &v1alpha1.HostedControlPlane{}
+	if err := r.Get(ctx, client.ObjectKeyFromObject(hc), hcp); err != nil {
+		return client.IgnoreNotFound(err) // the cache is behind: its event wakes us
+	}
+	before := hcp.DeepCopy()
+	hcp.Status.Initialization.ControlPlaneInitialized = true
+	hcp.Status.ExternalManagedControlPlane = true
+	hcp.Status.Version = "v" + hc.Status.Version
+	return kube.PatchStatus(ctx, r.Client, before, hcp)
+}
+
+// observePools writes the pools' status and reports whether no machine is coming or going.
+func (r *HostedClusterReconciler) observePools(ctx context.Context, hc *v1alpha1.HostedCluster) (settled bool, err error) {
+	var machines clusterv1.MachineList
+	var providerMachines v1alpha1.ProviderMachineList
+	var bootstrapConfigs v1alpha1.BootstrapConfigList
+	in := client.InNamespace(hc.Namespace)
+	if err := errors.Join(r.List(ctx, &machines, in), r.List(ctx, &providerMachines, in), r.List(ctx, &bootstrapConfigs, in)); err != nil {
+		return false, fmt.Errorf("reading the machines: %w", err)
+	}
+	hc.Status.NodePools = machine.PoolStatuses(hc, machine.Live{
+		Machines: machines.Items, ProviderMachines: providerMachines.Items, BootstrapConfigs: bootstrapConfigs.Items,
+	})
+	hc.Status.ReadyNodes = 0
+	var waits []string
+	for _, pool := range hc.Status.NodePools {
+		hc.Status.ReadyNodes += pool.ReadyReplicas
+		if pool.Message != "" {
+			waits = append(waits, "pool "+pool.Name+": "+pool.Message)
+		}
+	}
+	reason := v1alpha1.ReasonReady
+	if len(waits) > 0 {
+		reason = v1alpha1.ReasonWaitingForNodes
+	}
+	setCondition(hc, v1alpha1.ConditionNodesReady, len(waits) == 0, reason, strings.Join(waits, "; "))
+	return len(waits) == 0, nil
+}

@@ -1,0 +1,177 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/machine"
+	"canopy.dev/canopy/internal/machine/local"
+)
+
+// providerMachineController is the name of the controller.
+const providerMachineController = "seed/providermachine"
+
+const (
+	// refusedRetry is how often a provider is asked again that wants somebody to change something first.
+	refusedRetry = time.Minute
+	// instancePoll is how often an instance is looked at that is about to come or go, at a provider that does not tell us.
+	instancePoll = 5 * time.Second
+)
+
+// ProviderMachineReconciler keeps the instance of each ProviderMachine, by Cluster API's contract for infrastructure
+// machines. It makes an instance once: one that vanishes later is reported as gone, and Cluster API's health check
+// replaces the machine.
+type ProviderMachineReconciler struct {
+	client.Client
+
+	Providers machine.Providers
+}
+
+// setupProviderMachine adds the controller to the manager.
+func setupProviderMachine(mgr ctrl.Manager, workers int) error {
+	r := &ProviderMachineReconciler{Client: mgr.GetClient(), Providers: machine.Providers{Local: local.Provider{Client: mgr.GetClient()}}}
+	isMachine := predicate.NewPredicateFuncs(func(obj client.Object) bool {
+		return obj.GetLabels()[v1alpha1.LabelComponent] == local.Component
+	})
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(providerMachineController).
+		For(&v1alpha1.ProviderMachine{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Owns(&corev1.Pod{}, builder.WithPredicates(isMachine)).
+		// The three objects of a machine have the same name.
+		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.BootstrapConfig{}, handler.EnqueueRequestsFromMapFunc(sameName)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: rateLimiter()}).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+func sameName(_ context.Context, obj client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(obj)}}
+}
+
+// Reconcile brings one machine a step further.
+func (r *ProviderMachineReconciler) Reconcile(ctx context.Context, m *v1alpha1.ProviderMachine) (reconcile.Result, error) {
+	provider, err := r.Providers.For(m.Spec.Provider)
+	if !m.DeletionTimestamp.IsZero() {
+		return r.delete(ctx, m, provider)
+	}
+	if err == nil {
+		err = kube.EnsureFinalizer(ctx, r.Client, m, v1alpha1.FinalizerMachine)
+	}
+	before := m.DeepCopy()
+	if err == nil {
+		err = r.reconcile(ctx, m, provider)
+	}
+	var refused *machine.RefusedError
+	if errors.As(err, &refused) {
+		err = kube.Wait(refused.Reason, refused.Message, refusedRetry)
+	}
+	return kube.Finish(ctx, r.Client, before, m, err)
+}
+
+func (r *ProviderMachineReconciler) reconcile(ctx context.Context, m *v1alpha1.ProviderMachine, provider machine.Provider) error {
+	capi := &clusterv1.Machine{}
+	if err := r.Get(ctx, client.ObjectKeyFromObject(m), capi); apierrors.IsNotFound(err) {
+		return kube.Wait(v1alpha1.ReasonWaitingForMachine, "its Machine does not exist yet", 0)
+	} else if err != nil {
+		return err
+	}
+	instance, err := r.instance(ctx, m, capi, provider)
+	if errors.Is(err, machine.ErrNotFound) {
+		return r.gone(ctx, capi, "its instance has vanished: the machine is replaced")
+	}
+	if err != nil {
+		return err
+	}
+	m.Status.Addresses = instance.Addresses
+	switch {
+	case instance.Failed:
+		return r.gone(ctx, capi, instance.Message+": the machine is replaced")
+	case !instance.Running:
+		return kube.Wait(instance.Reason, instance.Message, instancePoll)
+	}
+	status := m.Status
+	if err := kube.Patch(ctx, r.Client, m, func() { m.Spec.ProviderID = instance.ProviderID }); err != nil {
+		return err
+	}
+	m.Status = status // the answer to the patch has the old one
+	m.Status.Initialization.Provisioned = true
+	return nil
+}
+
+// instance returns the machine's instance, which is made if there never was one.
+func (r *ProviderMachineReconciler) instance(ctx context.Context, m *v1alpha1.ProviderMachine, capi *clusterv1.Machine, provider machine.Provider) (machine.Instance, error) {
+	if m.Status.Initialization.Provisioned {
+		return provider.Observe(ctx, m)
+	}
+	secret, err := r.userData(ctx, capi)
+	if err != nil {
+		return machine.Instance{}, err
+	}
+	return provider.Ensure(ctx, m, machine.Order{Version: strings.TrimPrefix(capi.Spec.Version, "v"), UserDataSecret: secret})
+}
+
+// userData returns the name of the Secret with the machine's user data. It asks the BootstrapConfig first: Cluster API
+// copies the name into the Machine, but not at once.
+func (r *ProviderMachineReconciler) userData(ctx context.Context, capi *clusterv1.Machine) (string, error) {
+	if name := capi.Spec.Bootstrap.DataSecretName; name != nil {
+		return *name, nil
+	}
+	config := &v1alpha1.BootstrapConfig{}
+	key := client.ObjectKey{Namespace: capi.Namespace, Name: capi.Spec.Bootstrap.ConfigRef.Name}
+	if err := r.Get(ctx, key, config); client.IgnoreNotFound(err) != nil {
+		return "", err
+	}
+	if !config.Status.Initialization.DataSecretCreated {
+		return "", kube.Wait("WaitingForUserData", "its user data does not exist yet", 0)
+	}
+	return config.Status.DataSecretName, nil
+}
+
+// gone makes Cluster API replace the machine.
+func (r *ProviderMachineReconciler) gone(ctx context.Context, capi *clusterv1.Machine, message string) error {
+	if capi.DeletionTimestamp.IsZero() {
+		if err := kube.Patch(ctx, r.Client, capi, func() {
+			if capi.Annotations == nil {
+				capi.Annotations = map[string]string{}
+			}
+			capi.Annotations[clusterv1.RemediateMachineAnnotation] = ""
+		}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("asking for a replacement: %w", err)
+		}
+	}
+	return kube.Wait(v1alpha1.ReasonMachineGone, message, 0)
+}
+
+func (r *ProviderMachineReconciler) delete(ctx context.Context, m *v1alpha1.ProviderMachine, provider machine.Provider) (reconcile.Result, error) {
+	gone, err := true, error(nil) // of a provider that the seed does not have there can be no instance
+	if provider != nil {
+		gone, err = provider.Delete(ctx, m)
+	}
+	if gone && err == nil {
+		return reconcile.Result{}, kube.RemoveFinalizer(ctx, r.Client, m, v1alpha1.FinalizerMachine)
+	}
+	before := m.DeepCopy()
+	if err == nil {
+		err = kube.Wait(v1alpha1.ReasonDeleting, "its instance is being deleted", instancePoll)
+	}
+	return kube.Finish(ctx, r.Client, before, m, err)
+}
