@@ -32,6 +32,8 @@ type Image struct {
 	// Entrypoint, Command and User ("uid:gid") go into the image's configuration; an empty User is root.
 	Entrypoint, Command []string
 	User                string
+	// StopSignal is the signal that tells the first process to end; empty: SIGTERM.
+	StopSignal string
 	// Optional images are built only when asked for by name.
 	Optional bool
 }

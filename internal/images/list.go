@@ -39,6 +39,8 @@ type Go struct {
 	LDFlags string `json:"ldflags,omitempty"`
 	// Binaries maps paths in the image to main packages.
 	Binaries map[string]string `json:"binaries"`
+	// Files maps paths in the image to files of packages, "package/file".
+	Files map[string]string `json:"files,omitempty"`
 }
 
 // Debian says which packages to install.
@@ -70,6 +72,7 @@ type file struct {
 		Entrypoint []string `json:"entrypoint"`
 		Command    []string `json:"command"`
 		User       string   `json:"user"`
+		StopSignal string   `json:"stopSignal"`
 		Optional   bool     `json:"optional"`
 	} `json:"images"`
 }
@@ -103,7 +106,7 @@ func parse(data []byte) (*list, error) {
 		for _, version := range versions {
 			image := Image{
 				Name: entry.Name, Kubernetes: version, Repository: entry.Repository, Optional: entry.Optional,
-				Entrypoint: entry.Entrypoint, Command: entry.Command, User: entry.User,
+				Entrypoint: entry.Entrypoint, Command: entry.Command, User: entry.User, StopSignal: entry.StopSignal,
 			}
 			if version == "" {
 				version = f.Kubernetes[0]

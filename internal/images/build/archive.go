@@ -25,7 +25,7 @@ import (
 func (b *Builder) writeLayer(ctx context.Context, layer images.Layer, w io.Writer) error {
 	a := newArchive(w)
 	if layer.Debian != nil {
-		if err := b.addDebian(ctx, a, *layer.Debian); err != nil {
+		if err := b.addDebian(ctx, a, layer); err != nil {
 			return err
 		}
 	}
@@ -54,11 +54,11 @@ func (b *Builder) writeLayer(ctx context.Context, layer images.Layer, w io.Write
 	return a.close()
 }
 
-// addBinaries compiles, or takes what buildLayer has compiled from this repository, and adds it.
+// addBinaries compiles, or takes what buildLayer has compiled from this repository, and adds it; and files of modules.
 func (b *Builder) addBinaries(ctx context.Context, a *archive, layer images.Layer) error {
 	dir := b.cache.binaries(layer.Name)
 	if !fromCheckout(layer) {
-		dir = filepath.Join(b.cache.temporary(), layer.Name)
+		dir = filepath.Join(b.cache.temporary(layer.Name), "binaries")
 		if err := b.compile(ctx, layer, dir); err != nil {
 			return err
 		}
@@ -66,6 +66,15 @@ func (b *Builder) addBinaries(ctx context.Context, a *archive, layer images.Laye
 	}
 	for _, target := range slices.Sorted(maps.Keys(layer.Go.Binaries)) {
 		if err := a.addFile(target, filepath.Join(dir, path.Base(target))); err != nil {
+			return err
+		}
+	}
+	for _, target := range slices.Sorted(maps.Keys(layer.Go.Files)) {
+		file, err := b.moduleFile(ctx, layer, layer.Go.Files[target])
+		if err != nil {
+			return err
+		}
+		if err := a.addFile(target, file); err != nil {
 			return err
 		}
 	}

@@ -136,7 +136,7 @@ func TestOnlyWhatChangedIsBuilt(t *testing.T) {
 		{"it changed back, the layer is still there", func() { writeFiles(t, b.source, restored) }, false, true},
 		{"a file became executable", func() { chmod(t, b, 0o755) }, true, false},
 		{"and back, which is more versions than are kept", func() { chmod(t, b, 0o644) }, true, true},
-		{"the blob is gone", func() { removeBlobs(t, b) }, true, true},
+		{"the blob is gone", func() { removeBlob(t, b, first) }, true, true},
 		{"the definition changed", func() { image.Layers[0].Folders = nil }, true, false},
 	}
 	for _, step := range steps {
@@ -161,9 +161,17 @@ func chmod(t *testing.T, b *Builder, mode os.FileMode) {
 	}
 }
 
-func removeBlobs(t *testing.T, b *Builder) {
+func removeBlob(t *testing.T, b *Builder, image Image) {
 	t.Helper()
-	if err := os.RemoveAll(filepath.Join(b.cache.dir, "blobs")); err != nil {
+	layers, err := image.content.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := layers[0].Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(b.cache.blob(image.Layers[0].Name, digest)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -275,3 +283,21 @@ func checkDigest(t *testing.T, content io.ReadCloser, err error, digest func() (
 		t.Errorf("digest %s, want %s, %v", got, want, err)
 	}
 }
+
+func TestSourcesThatChangeDuringABuildAreNotMixedUp(t *testing.T) {
+	b, _ := testBuilder(t, treeFiles)
+	b.progress = writerFunc(func([]byte) { // called when the key is known and before the files are read
+		writeFiles(t, b.source, map[string]string{"images/tree/etc/tool.conf": "off\n"})
+	})
+	image := treeImage("tool", "1")
+	if _, err := b.Build(t.Context(), []images.Image{image}); err == nil || !strings.Contains(err.Error(), "sources changed") {
+		t.Errorf("error = %v, want one about the sources", err)
+	}
+	if _, ok, err := b.Find(image); ok || err != nil {
+		t.Errorf("Find = %v, %v, want nothing", ok, err)
+	}
+}
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }

@@ -54,6 +54,9 @@ func New(progress io.Writer) (*Builder, error) {
 	return newBuilder(source, filepath.Join(caches, "canopy", "images"), progress), nil
 }
 
+// Source returns the root of the checkout that images are built from.
+func (b *Builder) Source() string { return b.source }
+
 func newBuilder(source, cacheDir string, progress io.Writer) *Builder {
 	b := &Builder{source: source, cache: &cache{dir: cacheDir}, progress: progress}
 	b.goVersion = sync.OnceValues(b.askGoVersion)
@@ -79,41 +82,31 @@ func findCheckout(dir string) (string, error) {
 	}
 }
 
-// Build makes what is missing of the given images and returns them in the same order. It waits for a build in another
-// process that uses the same cache.
+// Build makes what is missing of the given images and returns them in the same order. Where another process builds the
+// same layer, it waits for that.
 func (b *Builder) Build(ctx context.Context, wanted []images.Image) ([]Image, error) {
-	missing, err := b.missing(wanted)
+	records, missing, err := b.look(wanted)
 	if err != nil {
 		return nil, err
 	}
-	if len(missing) > 0 {
-		unlock, err := b.cache.lock(ctx, func() { b.logf("waiting for another build to end") })
-		if err != nil {
-			return nil, err
-		}
-		defer unlock()
-		if err := b.buildLayers(ctx, missing); err != nil {
-			return nil, err
-		}
+	if err := b.buildLayers(ctx, missing, records); err != nil {
+		return nil, err
 	}
 	built := make([]Image, 0, len(wanted))
 	for _, image := range wanted {
-		found, ok, err := b.Find(image)
+		i, err := b.assemble(image, records)
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
-			return nil, fmt.Errorf("image %s: its layers vanished from %s while it was built: run the command again", image, b.cache.dir)
-		}
-		built = append(built, found)
+		built = append(built, i)
 	}
 	return built, nil
 }
 
-// missing returns the layers, each once, that have to be made; those of this repository are always among them, because
-// only the compiler knows whether they changed.
-func (b *Builder) missing(wanted []images.Image) ([]images.Layer, error) {
-	var missing []images.Layer
+// look returns the layers that have been built, by name, and those that have to be, each once. Those of this repository
+// are always among the latter, because only the compiler knows whether they changed.
+func (b *Builder) look(wanted []images.Image) (records map[string]record, missing []images.Layer, err error) {
+	records = make(map[string]record)
 	seen := make(map[string]bool)
 	for _, image := range wanted {
 		for _, layer := range image.Layers {
@@ -121,62 +114,80 @@ func (b *Builder) missing(wanted []images.Image) ([]images.Layer, error) {
 				continue
 			}
 			seen[layer.Name] = true
-			_, ok, err := b.findLayer(layer)
+			r, ok, err := b.findLayer(layer)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			if !ok || fromCheckout(layer) {
+			if ok && !fromCheckout(layer) {
+				records[layer.Name] = r
+			} else {
 				missing = append(missing, layer)
 			}
 		}
 	}
-	return missing, nil
+	return records, missing, nil
 }
 
 // buildLayers compiles Go one layer at a time, since the compiler uses all processors, and beside that installs Debian
-// packages, which mostly waits for downloads.
-func (b *Builder) buildLayers(ctx context.Context, layers []images.Layer) error {
+// packages, which mostly waits for downloads. It adds what it made to records.
+func (b *Builder) buildLayers(ctx context.Context, layers []images.Layer, records map[string]record) error {
+	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	run := func(compiled bool) func() error {
-		return func() error {
+	for _, compiled := range []bool{true, false} {
+		group.Go(func() error {
 			for _, layer := range layers {
 				if (layer.Go != nil) != compiled {
 					continue
 				}
-				if err := b.buildLayer(ctx, layer); err != nil {
+				r, err := b.buildLayer(ctx, layer)
+				if err != nil {
 					return fmt.Errorf("layer %s: %w", layer.Name, err)
 				}
+				mu.Lock()
+				records[layer.Name] = r
+				mu.Unlock()
 			}
 			return nil
-		}
+		})
 	}
-	group.Go(run(true))
-	group.Go(run(false))
 	return group.Wait()
 }
 
-func (b *Builder) buildLayer(ctx context.Context, layer images.Layer) error {
+func (b *Builder) buildLayer(ctx context.Context, layer images.Layer) (record, error) {
+	unlock, err := b.cache.lock(ctx, layer.Name, func() { b.logf("%s: waiting for another build", layer.Name) })
+	if err != nil {
+		return record{}, err
+	}
+	defer unlock()
 	if fromCheckout(layer) {
 		if err := b.compile(ctx, layer, b.cache.binaries(layer.Name)); err != nil {
-			return err
+			return record{}, err
 		}
 	}
 	key, err := b.key(layer)
 	if err != nil {
-		return err
+		return record{}, err
 	}
 	// The process that held the lock before may have made it.
-	if _, ok, err := b.cache.find(layer.Name, key); ok || err != nil {
-		return err
+	if r, ok, err := b.cache.find(layer.Name, key); ok || err != nil {
+		return r, err
 	}
 	b.logf("%s: building", layer.Name)
 	start := time.Now()
-	r, err := b.cache.store(layer.Name, key, func(w io.Writer) error { return b.writeLayer(ctx, layer, w) })
+	r, err := b.cache.store(layer.Name, key, func(w io.Writer) error {
+		if err := b.writeLayer(ctx, layer, w); err != nil {
+			return err
+		}
+		if now, err := b.key(layer); now != key || err != nil {
+			return errors.Join(errors.New("its sources changed while it was built: run the command again"), err)
+		}
+		return nil
+	})
 	if err != nil {
-		return err
+		return record{}, err
 	}
 	b.logf("%s: built in %s, %s", layer.Name, time.Since(start).Round(100*time.Millisecond), megabytes(r.Size))
-	return b.cache.prune(layer.Name)
+	return r, b.cache.prune(layer.Name)
 }
 
 // findLayer returns the layer if it has been made from what is there now. Of a layer that is compiled from this

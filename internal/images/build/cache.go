@@ -4,7 +4,6 @@
 package build
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +12,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,13 +23,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cache keeps layers:
+// cache keeps each layer in a folder of its own, so that a build waits only for builds of the same layer:
 //
-//	blobs/sha256/<digest>      compressed layers
-//	layers/<name>/<key>.json   which blob is the layer with this name, made from what has this key
-//	binaries/<name>/           what was compiled from this repository, for the compiler to compare with
-//	temporary/                 of the build that holds the lock
-//	lock
+//	<layer>/<key>.json   which blob is the layer made from what has this key
+//	<layer>/<digest>     a blob: the layer, compressed
+//	<layer>/binaries/    what was compiled from this repository, for the compiler to compare with
+//	<layer>/temporary/   of the build that holds the lock
+//	<layer>/lock
 type cache struct{ dir string }
 
 // record describes one stored layer.
@@ -42,28 +42,30 @@ type record struct {
 // kept is how many versions of a layer stay in the cache: switching between two branches compiles nothing.
 const kept = 2
 
-func (c *cache) blob(digest v1.Hash) string {
-	return filepath.Join(c.dir, "blobs", digest.Algorithm, digest.Hex)
+const recordSuffix = ".json"
+
+func (c *cache) blob(layer string, digest v1.Hash) string {
+	return filepath.Join(c.dir, layer, digest.Hex)
 }
 
-func (c *cache) binaries(layer string) string { return filepath.Join(c.dir, "binaries", layer) }
-
-func (c *cache) recordFile(layer, key string) string {
-	return filepath.Join(c.dir, "layers", layer, key+".json")
+func (c *cache) record(layer, key string) string {
+	return filepath.Join(c.dir, layer, key+recordSuffix)
 }
 
-func (c *cache) temporary() string { return filepath.Join(c.dir, "temporary") }
+func (c *cache) binaries(layer string) string { return filepath.Join(c.dir, layer, "binaries") }
+
+func (c *cache) temporary(layer string) string { return filepath.Join(c.dir, layer, "temporary") }
 
 // find returns the stored layer, if there is one and its blob is complete.
 func (c *cache) find(layer, key string) (record, bool, error) {
-	r, err := readRecord(c.recordFile(layer, key))
+	r, err := readRecord(c.record(layer, key))
 	if errors.Is(err, os.ErrNotExist) {
 		return record{}, false, nil
 	}
 	if err != nil {
 		return record{}, false, err
 	}
-	stat, err := os.Stat(c.blob(r.Digest))
+	stat, err := os.Stat(c.blob(layer, r.Digest))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return record{}, false, err
 	}
@@ -84,10 +86,10 @@ func readRecord(path string) (record, error) {
 
 // store compresses the archive that write produces and files it. The caller holds the lock.
 func (c *cache) store(layer, key string, write func(io.Writer) error) (record, error) {
-	if err := os.MkdirAll(c.temporary(), 0o700); err != nil {
+	if err := os.MkdirAll(c.temporary(layer), 0o700); err != nil {
 		return record{}, err
 	}
-	file, err := os.CreateTemp(c.temporary(), layer+"-*")
+	file, err := os.CreateTemp(c.temporary(layer), "layer-*")
 	if err != nil {
 		return record{}, err
 	}
@@ -104,7 +106,7 @@ func (c *cache) store(layer, key string, write func(io.Writer) error) (record, e
 		return record{}, err
 	}
 	r := record{Digest: compressed.digest(), DiffID: archive.digest(), Size: compressed.size}
-	if err := publish(file, c.blob(r.Digest)); err != nil {
+	if err := publish(file, c.blob(layer, r.Digest)); err != nil {
 		return record{}, err
 	}
 	return r, c.storeRecord(layer, key, r)
@@ -115,7 +117,7 @@ func (c *cache) storeRecord(layer, key string, r record) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(c.temporary(), layer+"-*.json")
+	file, err := os.CreateTemp(c.temporary(layer), "record-*")
 	if err != nil {
 		return err
 	}
@@ -124,7 +126,7 @@ func (c *cache) storeRecord(layer, key string, r record) error {
 	if _, err := file.Write(content); err != nil {
 		return err
 	}
-	return publish(file, c.recordFile(layer, key))
+	return publish(file, c.record(layer, key))
 }
 
 // publish gives a temporary file its final name once its content is on the disk.
@@ -138,66 +140,52 @@ func publish(file *os.File, path string) error {
 	return os.Rename(file.Name(), path)
 }
 
-// prune deletes all but the newest versions of a layer, and blobs that no layer is. The caller holds the lock. Who reads
-// a blob at this moment keeps it; who opens it later has to build again.
+// prune deletes all but the newest versions of a layer. The caller holds the lock. Who reads a blob at this moment keeps
+// it; who opens it later has to build again.
 func (c *cache) prune(layer string) error {
-	records, err := filepath.Glob(c.recordFile(layer, "*"))
+	entries, err := os.ReadDir(filepath.Join(c.dir, layer))
 	if err != nil {
 		return err
 	}
-	age := func(path string) time.Time {
-		stat, err := os.Stat(path)
-		if err != nil {
-			return time.Time{}
-		}
-		return stat.ModTime()
-	}
-	slices.SortFunc(records, func(a, b string) int {
-		return cmp.Or(age(b).Compare(age(a)), cmp.Compare(a, b))
-	})
-	for _, path := range records[min(kept, len(records)):] {
-		if err := os.Remove(path); err != nil {
-			return err
-		}
-	}
-	return c.pruneBlobs()
-}
-
-func (c *cache) pruneBlobs() error {
-	records, err := filepath.Glob(c.recordFile("*", "*"))
-	if err != nil {
-		return err
-	}
-	used := make(map[string]bool)
-	for _, path := range records {
-		r, err := readRecord(path)
-		if err != nil {
-			return err
-		}
-		used[c.blob(r.Digest)] = true
-	}
-	blobs, err := filepath.Glob(filepath.Join(c.dir, "blobs", "*", "*"))
-	if err != nil {
-		return err
-	}
-	for _, path := range blobs {
-		if used[path] {
+	written := make(map[string]time.Time)
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) != recordSuffix {
 			continue
 		}
-		if err := os.Remove(path); err != nil {
+		stat, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		written[entry.Name()] = stat.ModTime()
+	}
+	newest := slices.SortedFunc(maps.Keys(written), func(a, b string) int { return written[b].Compare(written[a]) })
+	wanted := make(map[string]bool)
+	for _, name := range newest[:min(kept, len(newest))] {
+		r, err := readRecord(filepath.Join(c.dir, layer, name))
+		if err != nil {
+			return err
+		}
+		wanted[name], wanted[r.Digest.Hex] = true, true
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		if isBlob := len(name) == sha256.Size*2; wanted[name] || !isBlob && filepath.Ext(name) != recordSuffix {
+			continue
+		}
+		if err := os.Remove(filepath.Join(c.dir, layer, name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// lock keeps other builds out until the returned function is called or the process ends. It calls waiting once if there
-// is another one, and deletes what builds that were killed left behind.
-func (c *cache) lock(ctx context.Context, waiting func()) (unlock func(), err error) {
-	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+// lock keeps other builds of the layer out until the returned function is called or the process ends. It calls waiting
+// once if there is another one, and deletes what builds that were killed left behind.
+func (c *cache) lock(ctx context.Context, layer string, waiting func()) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Join(c.dir, layer), 0o755); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(filepath.Join(c.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(filepath.Join(c.dir, layer, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +208,7 @@ func (c *cache) lock(ctx context.Context, waiting func()) (unlock func(), err er
 		case <-poll.C:
 		}
 	}
-	if err := os.RemoveAll(c.temporary()); err != nil {
+	if err := os.RemoveAll(c.temporary(layer)); err != nil {
 		return nil, errors.Join(fmt.Errorf("deleting what an earlier build left behind: %w", err), file.Close())
 	}
 	return func() { _ = file.Close() }, nil

@@ -21,9 +21,9 @@ func TestCacheKeepsTheNewestVersionsOfALayer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		digests[key] = c.blob(r.Digest)
+		digests[key] = c.blob("layer", r.Digest)
 		written := time.Now().Add(time.Duration(i) * time.Hour)
-		if err := os.Chtimes(c.recordFile("layer", key), written, written); err != nil {
+		if err := os.Chtimes(c.record("layer", key), written, written); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,7 +54,7 @@ func TestCacheStoresNothingOfAFailedBuild(t *testing.T) {
 	if _, ok, err := c.find("layer", "key"); ok || err != nil {
 		t.Errorf("find = %v, %v, want nothing", ok, err)
 	}
-	left, err := filepath.Glob(filepath.Join(c.dir, "*", "*"))
+	left, err := filepath.Glob(filepath.Join(c.dir, "layer", "*", "*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
@@ -62,17 +62,17 @@ func TestCacheStoresNothingOfAFailedBuild(t *testing.T) {
 
 func TestLockKeepsOthersOut(t *testing.T) {
 	c := &cache{dir: t.TempDir()}
-	unlock, err := c.lock(t.Context(), func() { t.Error("waited for nobody") })
+	unlock, err := c.lock(t.Context(), "layer", func() { t.Error("waited for nobody") })
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := c.lock(ctx, cancel); !errors.Is(err, context.Canceled) {
+	if _, err := c.lock(ctx, "layer", cancel); !errors.Is(err, context.Canceled) {
 		t.Errorf("second lock: %v, want it to wait until its context ends", err)
 	}
-	leftover := filepath.Join(c.temporary(), "of a killed build", "file")
-	writeFiles(t, c.temporary(), map[string]string{"of a killed build/file": ""})
-	second, err := c.lock(t.Context(), unlock)
+	leftover := filepath.Join(c.temporary("layer"), "of a killed build", "file")
+	writeFiles(t, c.temporary("layer"), map[string]string{"of a killed build/file": ""})
+	second, err := c.lock(t.Context(), "layer", unlock)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,8 @@ const (
 )
 
 // addDebian installs packages with mmdebstrap and adds those of their files that the layer is to have.
-func (b *Builder) addDebian(ctx context.Context, a *archive, d images.Debian) error {
+func (b *Builder) addDebian(ctx context.Context, a *archive, layer images.Layer) error {
+	d := *layer.Debian
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
 		return fmt.Errorf("installing Debian packages: %w: apt-get install mmdebstrap", err)
 	}
@@ -39,7 +40,7 @@ func (b *Builder) addDebian(ctx context.Context, a *archive, d images.Debian) er
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(b.cache.temporary(), 0o755); err != nil {
+	if err := os.MkdirAll(b.cache.temporary(layer.Name), 0o755); err != nil {
 		return err
 	}
 	args := []string{"--variant=" + d.Variant, "--format=tar", "--include=" + strings.Join(d.Packages, ",")}
@@ -47,7 +48,7 @@ func (b *Builder) addDebian(ctx context.Context, a *archive, d images.Debian) er
 		args = append(args, mergedUsr)
 	}
 	cmd := exec.CommandContext(ctx, "mmdebstrap", append(args, append([]string{d.Suite, "-"}, sources...)...)...)
-	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(updated.Unix(), 10), "TMPDIR="+b.cache.temporary())
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(updated.Unix(), 10), "TMPDIR="+b.cache.temporary(layer.Name))
 	if os.Geteuid() == 0 {
 		// What mmdebstrap mounts is gone with it, even if it is killed.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}

@@ -33,23 +33,40 @@ func modFile(g images.Go) string {
 // compile puts the layer's binaries into dir, under the last element of their path in the image.
 func (b *Builder) compile(ctx context.Context, layer images.Layer, dir string) error {
 	// The compiler moves a finished binary into place by renaming it, as long as it comes from the same file system.
-	for _, folder := range []string{dir, b.cache.temporary()} {
+	for _, folder := range []string{dir, b.cache.temporary(layer.Name)} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return err
 		}
 	}
 	for _, target := range slices.Sorted(maps.Keys(layer.Go.Binaries)) {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-modfile="+modFile(*layer.Go), "-ldflags="+layer.Go.LDFlags,
+		cmd := b.goCommand(ctx, layer, "build", "-trimpath", "-ldflags="+layer.Go.LDFlags,
 			"-o", filepath.Join(dir, path.Base(target)), layer.Go.Binaries[target])
-		cmd.Dir = filepath.Join(b.source, layer.Go.Folder)
-		// GOFLAGS: the commit is not part of the inputs, and a user's own flags are not either.
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOWORK=off",
-			"GOFLAGS=-buildvcs=false", "GOTMPDIR="+b.cache.temporary())
 		if err := run(cmd); err != nil {
 			return fmt.Errorf("compiling %s in %s: %w", layer.Go.Binaries[target], layer.Go.Folder, err)
 		}
 	}
 	return nil
+}
+
+// moduleFile returns where a file of a package ("package/file") is in the module cache.
+func (b *Builder) moduleFile(ctx context.Context, layer images.Layer, file string) (string, error) {
+	var output strings.Builder
+	cmd := b.goCommand(ctx, layer, "list", "-f", "{{.Dir}}", path.Dir(file))
+	cmd.Stdout = &output
+	if err := run(cmd); err != nil {
+		return "", fmt.Errorf("looking for %s: %w", file, err)
+	}
+	return filepath.Join(strings.TrimSpace(output.String()), path.Base(file)), nil
+}
+
+// goCommand prepares a go command in the layer's module that gives the same result on every machine.
+func (b *Builder) goCommand(ctx context.Context, layer images.Layer, verb string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", append([]string{verb, "-modfile=" + modFile(*layer.Go)}, args...)...)
+	cmd.Dir = filepath.Join(b.source, layer.Go.Folder)
+	// GOFLAGS: the commit is not part of the inputs, and a user's own flags are not either.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOWORK=off",
+		"GOFLAGS=-buildvcs=false", "GOTMPDIR="+b.cache.temporary(layer.Name))
+	return cmd
 }
 
 // askGoVersion returns the version of the compiler that the go command chooses for the checkout.

@@ -38,38 +38,46 @@ type Image struct {
 // Find returns the image if all its layers have been built from what is there now; of what is compiled from this
 // repository, if it has been built at all.
 func (b *Builder) Find(image images.Image) (Image, bool, error) {
-	found := Image{Image: image}
-	var layers []v1.Layer
+	records := make(map[string]record)
 	for _, layer := range image.Layers {
 		r, ok, err := b.findLayer(layer)
-		if err != nil {
-			return Image{}, false, fmt.Errorf("image %s: %w", image, err)
-		}
-		if !ok {
-			return Image{}, false, nil
-		}
-		l, err := partial.CompressedToLayer(&storedLayer{record: r, path: b.cache.blob(r.Digest)})
-		if err != nil {
+		if !ok || err != nil {
 			return Image{}, false, err
 		}
-		layers = append(layers, l)
-		found.Size += r.Size
+		records[layer.Name] = r
 	}
-	var err error
-	if found.content, err = assemble(image, layers); err != nil {
-		return Image{}, false, fmt.Errorf("image %s: %w", image, err)
-	}
-	if found.Digest, err = found.content.Digest(); err != nil {
-		return Image{}, false, fmt.Errorf("image %s: %w", image, err)
-	}
-	if len(found.Tags) == 0 {
-		found.Tags = []string{found.Digest.Hex[:tagLength]}
-	}
-	return found, true, nil
+	found, err := b.assemble(image, records)
+	return found, err == nil, err
 }
 
-// assemble puts layers and configuration together, without any time or name of the build machine.
-func assemble(image images.Image, layers []v1.Layer) (v1.Image, error) {
+// assemble makes the image of stored layers.
+func (b *Builder) assemble(image images.Image, records map[string]record) (Image, error) {
+	built := Image{Image: image}
+	var layers []v1.Layer
+	for _, layer := range image.Layers {
+		r := records[layer.Name]
+		l, err := partial.CompressedToLayer(&storedLayer{record: r, path: b.cache.blob(layer.Name, r.Digest)})
+		if err != nil {
+			return Image{}, fmt.Errorf("image %s: %w", image, err)
+		}
+		layers = append(layers, l)
+		built.Size += r.Size
+	}
+	var err error
+	if built.content, err = stack(image, layers); err != nil {
+		return Image{}, fmt.Errorf("image %s: %w", image, err)
+	}
+	if built.Digest, err = built.content.Digest(); err != nil {
+		return Image{}, fmt.Errorf("image %s: %w", image, err)
+	}
+	if len(built.Tags) == 0 {
+		built.Tags = []string{built.Digest.Hex[:tagLength]}
+	}
+	return built, nil
+}
+
+// stack puts layers and configuration together, without any time or name of the build machine.
+func stack(image images.Image, layers []v1.Layer) (v1.Image, error) {
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	stacked, err := mutate.AppendLayers(base, layers...)
 	if err != nil {
@@ -83,6 +91,7 @@ func assemble(image images.Image, layers []v1.Layer) (v1.Image, error) {
 	config.OS, config.Architecture = "linux", runtime.GOARCH
 	config.Config = v1.Config{
 		Entrypoint: image.Entrypoint, Cmd: image.Command, User: image.User, Env: []string{searchPath},
+		StopSignal: image.StopSignal,
 	}
 	return mutate.ConfigFile(stacked, config)
 }
