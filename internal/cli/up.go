@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"canopy.dev/canopy/internal/local"
+	"canopy.dev/canopy/internal/local/sandbox"
+)
+
+// newUpCommand returns "canopy up": make the local platform run.
+func newUpCommand() *cobra.Command {
+	options := local.Options{Settings: local.DefaultSettings()}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Make a Canopy platform on this machine, or start and repair the one that is there",
+		Long: `Make a Canopy platform on this machine: a one-node Kubernetes that is master and seed, with Canopy on it.
+
+It needs Linux and root. Nothing of the machine is changed that "canopy down" does not change back: the platform lives in
+` + local.StateDir + ` and in namespaces of its own. Run it again at any time: it repairs and updates what is there.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.Out = cmd.OutOrStdout()
+			options.Terminal = isTerminal(options.Out)
+			options.Explicit = anyChanged(cmd.Flags(), "link-cidr", "pod-cidr", "service-cidr")
+			if err := local.Up(cmd.Context(), options); err != nil {
+				return explainUp(err)
+			}
+			cmd.Printf("\nThe platform runs. Try\n\n  kubectl --kubeconfig %s get nodes\n  canopy status\n", local.KubeconfigPath)
+			return nil
+		},
+	}
+	prefixVar(cmd.Flags(), &options.Settings.LinkCIDR, "link-cidr", "network between this machine and the platform")
+	prefixVar(cmd.Flags(), &options.Settings.PodCIDR, "pod-cidr", "network of the platform's pods")
+	prefixVar(cmd.Flags(), &options.Settings.ServiceCIDR, "service-cidr", "network of the platform's services")
+	return cmd
+}
+
+// newSandboxCommand returns the hidden command that `canopy up` starts as the first process of the sandbox.
+func newSandboxCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "sandbox SPEC",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE:   func(_ *cobra.Command, args []string) error { return sandbox.Main(args[0]) },
+	}
+}
+
+// explainUp adds what to do to the error of a step.
+func explainUp(err error) error {
+	var step *local.StepError
+	if !errors.As(err, &step) {
+		return err
+	}
+	return fmt.Errorf("the step %q failed: %w\n\nRun `canopy up` again once the cause is gone; it carries on where it stopped. "+
+		"Logs: `canopy logs supervisor|containerd|kubelet|registry|kubeadm`", step.Step, step.Err)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func anyChanged(flags *pflag.FlagSet, names ...string) bool {
+	for _, name := range names {
+		if flags.Changed(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// prefixVar adds a flag for a network.
+func prefixVar(flags *pflag.FlagSet, p *netip.Prefix, name, usage string) {
+	flags.TextVar(p, name, *p, usage)
+}

@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package local
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/local/sandbox"
+)
+
+// Options of Up.
+type Options struct {
+	// Settings to use when the platform is new.
+	Settings Settings
+	// Explicit: somebody asked for these settings, so it is an error if an existing platform has others.
+	Explicit bool
+	// Out shows the progress; Terminal: it is a terminal, on which a line may be written over.
+	Out      io.Writer
+	Terminal bool
+}
+
+// up is what the steps of one Up hand on to each other.
+type up struct {
+	Options
+	progress progress
+	built    builtImages
+	process  process
+	config   string // hash of kubeadm's configuration
+}
+
+// Up makes the platform run and returns when it is usable. Each step is done only as far as it is not done already, so
+// Up repairs what a killed Up, a crash or a reboot left behind, and on a running platform takes a few seconds.
+func Up(ctx context.Context, options Options) error {
+	u := &up{Options: options, progress: progress{out: options.Out, terminal: options.Terminal, now: time.Now}}
+	if err := runSteps(ctx, &u.progress, []step{{"check this machine", u.check}}); err != nil {
+		return err // before anything was written
+	}
+	release, err := lock()
+	if err != nil {
+		return err
+	}
+	defer release()
+	bypassProxy(u.Settings)
+	return runSteps(ctx, &u.progress, []step{
+		{"install packages", u.installPackages},
+		{"build images", u.buildImages},
+		{"unpack the node", u.unpackNode},
+		{"start the sandbox", u.startSandbox},
+		{"connect the network", u.connectNetwork},
+		{"serve images", u.pushImages},
+		{"start Kubernetes", u.startKubernetes},
+		{"provide volumes", u.provideVolumes},
+		{"enforce network policies", u.enforceNetworkPolicies},
+		{"install Canopy", u.installCanopy},
+		{"create the cluster demo", u.createDemo},
+	})
+}
+
+func (u *up) check(context.Context) (err error) {
+	if u.Settings, err = settle(u.Settings, u.Explicit); err != nil {
+		return err
+	}
+	return preflight(u.Settings)
+}
+
+// bypassProxy keeps this process's requests to the platform away from a proxy that the environment may name.
+func bypassProxy(s Settings) {
+	for _, name := range []string{"NO_PROXY", "no_proxy"} {
+		value := s.NodeAddress().String()
+		if others := os.Getenv(name); others != "" {
+			value += "," + others
+		}
+		os.Setenv(name, value)
+	}
+}
+
+func (u *up) installPackages(ctx context.Context) error { return installPackages(ctx, hostTools) }
+
+// startSandbox writes the node's configuration and makes the sandbox run with it.
+func (u *up) startSandbox(ctx context.Context) (err error) {
+	if err := makeStateDirs(); err != nil {
+		return err
+	}
+	if err := sandbox.WriteJSON(settingsPath, u.Settings); err != nil {
+		return err
+	}
+	if err := setSysctls(); err != nil {
+		return err
+	}
+	version, err := installBinary()
+	if err != nil {
+		return err
+	}
+	input, err := u.nodeInput()
+	if err != nil {
+		return err
+	}
+	files := input.rootFiles()
+	if err := writeRootFiles(u.built.root, files); err != nil {
+		return err
+	}
+	u.config = input.configHash()
+	u.process, err = ensureSandbox(ctx, sandbox.Spec{
+		Boundary:      sandbox.Boundary{Root: u.built.root, Hostname: NodeName, Binds: stateBinds()},
+		Binary:        binaryPath,
+		BinaryVersion: version,
+		StateFile:     statePath,
+		LogDir:        logDir,
+		Daemons:       input.daemons(files),
+	})
+	if err != nil {
+		return err
+	}
+	return removeOtherRoots(u.built.root)
+}
+
+func (u *up) nodeInput() (nodeInput, error) {
+	handle, err := netlink.NewHandle()
+	if err != nil {
+		return nodeInput{}, err
+	}
+	defer handle.Close()
+	mtu, err := uplinkMTU(handle)
+	if err != nil {
+		return nodeInput{}, err
+	}
+	return nodeInput{
+		Settings:    u.Settings,
+		NodeName:    NodeName,
+		NodePodBits: nodePodBits,
+		MTU:         mtu,
+		APIPort:     apiPort,
+		imageNames:  listedImages(),
+		Digests:     u.built.systemDigests(),
+		Nameservers: hostNameservers(),
+		Mirrors:     images.HostsFiles(u.Settings.registryURL()),
+	}, nil
+}
+
+// hostNameservers returns the DNS servers of the host. Where the host runs a resolver on its loopback interface, which
+// nobody else can reach, systemd has the real ones in a second file.
+func hostNameservers() []string {
+	for _, path := range []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"} {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if servers := parseNameservers(string(content)); len(servers) > 0 {
+			return servers
+		}
+	}
+	return nil
+}
+
+func (u *up) connectNetwork(ctx context.Context) error {
+	return connect(ctx, u.process.PID, u.Settings)
+}
+
+func (u *up) startKubernetes(ctx context.Context) error {
+	return ensureKubernetes(ctx, u.process, u.config)
+}
+
+func (u *up) provideVolumes(ctx context.Context) error {
+	return ensureObjects(ctx, "volumes", storageObjects(u.built.server))
+}
+
+func (u *up) enforceNetworkPolicies(ctx context.Context) error {
+	return ensureObjects(ctx, "network-policies", networkPolicyObjects())
+}
