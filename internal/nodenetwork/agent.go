@@ -5,6 +5,7 @@ package nodenetwork
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -30,6 +31,7 @@ type agent struct {
 	node    string
 	nft     knftables.Interface
 	watches *watches
+	results string // folder of the results of CNI plugins
 	// wake holds at most one event: what happens meanwhile is seen in the same look.
 	wake chan struct{}
 
@@ -42,7 +44,7 @@ func newAgent(config *rest.Config, node string) (*agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for nftables: %w; it takes the nft command, CAP_NET_ADMIN and a kernel with nf_tables", err)
 	}
-	a := &agent{node: node, nft: nft, wake: make(chan struct{}, 1)}
+	a := &agent{node: node, nft: nft, results: resultsDir, wake: make(chan struct{}, 1)}
 	if a.watches, err = watch(config, node, a.changed); err != nil {
 		return nil, err
 	}
@@ -63,8 +65,8 @@ func (a *agent) run(ctx context.Context) error {
 		return fmt.Errorf("watching files: %w", err)
 	}
 	defer files.Close()
-	if err := files.Add(resultsDir); err != nil {
-		return fmt.Errorf("watching %s: %w", resultsDir, err)
+	if err := files.Add(a.results); err != nil {
+		return fmt.Errorf("watching %s: %w", a.results, err)
 	}
 	// Not before: half of the policies could let through what the other half forbids.
 	a.watches.start(ctx)
@@ -77,7 +79,10 @@ func (a *agent) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case err := <-files.Errors:
-			return fmt.Errorf("watching %s: %w", resultsDir, err)
+			if errors.Is(err, fsnotify.ErrEventOverflow) {
+				break // whatever we missed, we look at everything
+			}
+			return fmt.Errorf("watching %s: %w", a.results, err)
 		case <-files.Events:
 		case <-a.wake:
 		case <-rewrite.C:
@@ -98,7 +103,7 @@ func (a *agent) run(ctx context.Context) error {
 
 // enforce writes the rules if they are not what they should be, or in any case with again.
 func (a *agent) enforce(ctx context.Context, again bool) error {
-	attached, err := attachedPods(resultsDir)
+	attached, err := attachedPods(a.results)
 	if err != nil {
 		return err
 	}

@@ -187,22 +187,28 @@ func block(b *networkingv1.IPBlock) (Match, bool) {
 
 // peers returns the pods that any of the peers selects.
 func (c Cluster) peers(namespace string, peers []networkingv1.NetworkPolicyPeer) []Pod {
+	var anyOf []func(Pod) bool
+	for _, peer := range peers {
+		if peer.IPBlock == nil {
+			anyOf = append(anyOf, c.selects(namespace, peer))
+		}
+	}
 	return slices.DeleteFunc(slices.Clone(c.Pods), func(pod Pod) bool {
-		return !slices.ContainsFunc(peers, func(peer networkingv1.NetworkPolicyPeer) bool { return c.isPeer(namespace, peer, pod) })
+		return !slices.ContainsFunc(anyOf, func(selects func(Pod) bool) bool { return selects(pod) })
 	})
 }
 
-func (c Cluster) isPeer(namespace string, peer networkingv1.NetworkPolicyPeer, pod Pod) bool {
-	if peer.IPBlock != nil {
-		return false
+// selects: without a selector for namespaces a peer means pods of the policy's own, without one for pods all of them.
+func (c Cluster) selects(namespace string, peer networkingv1.NetworkPolicyPeer) func(Pod) bool {
+	pods := labels.Everything()
+	if peer.PodSelector != nil {
+		pods = selector(peer.PodSelector)
 	}
-	if peer.NamespaceSelector == nil && pod.Namespace != namespace {
-		return false
+	if peer.NamespaceSelector == nil {
+		return func(pod Pod) bool { return pod.Namespace == namespace && pods.Matches(pod.Labels) }
 	}
-	if peer.NamespaceSelector != nil && !selector(peer.NamespaceSelector).Matches(c.Namespaces[pod.Namespace]) {
-		return false
-	}
-	return peer.PodSelector == nil || selector(peer.PodSelector).Matches(pod.Labels)
+	namespaces := selector(peer.NamespaceSelector)
+	return func(pod Pod) bool { return namespaces.Matches(c.Namespaces[pod.Namespace]) && pods.Matches(pod.Labels) }
 }
 
 // withPorts returns match narrowed to each of the ports. No ports mean all.
