@@ -90,6 +90,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", o.netConf, err)
 	}
+	if !config.EnableNFTables {
+		return fmt.Errorf(`%s: only nftables is supported: set "EnableNFTables": true`, o.netConf)
+	}
 	network, err := register(ctx, &tasks, subnets, config, o)
 	if err != nil {
 		return err
@@ -143,9 +146,6 @@ func register(ctx context.Context, tasks *sync.WaitGroup, subnets subnet.Manager
 // writeRules lets pods' packets be forwarded and, if masquerade is set, gives those that leave the pod network the
 // node's address.
 func writeRules(ctx context.Context, config *subnet.Config, network backend.Network, masquerade bool) error {
-	if !config.EnableNFTables {
-		return errors.New(`only nftables is supported: set "EnableNFTables": true in the network configuration`)
-	}
 	var rules nftables.NFTablesManager
 	if err := rules.Init(ctx); err != nil {
 		return fmt.Errorf("creating nftables tables: %w", err)

@@ -114,15 +114,19 @@ func (b *Builder) look(wanted []images.Image) (records map[string]record, missin
 				continue
 			}
 			seen[layer.Name] = true
+			if fromCheckout(layer) {
+				missing = append(missing, layer)
+				continue
+			}
 			r, ok, err := b.findLayer(layer)
 			if err != nil {
 				return nil, nil, err
 			}
-			if ok && !fromCheckout(layer) {
-				records[layer.Name] = r
-			} else {
+			if !ok {
 				missing = append(missing, layer)
+				continue
 			}
+			records[layer.Name] = r
 		}
 	}
 	return records, missing, nil
@@ -160,9 +164,12 @@ func (b *Builder) buildLayer(ctx context.Context, layer images.Layer) (record, e
 	}
 	defer unlock()
 	if fromCheckout(layer) {
+		slow := time.AfterFunc(time.Second, func() { b.logf("%s: compiling", layer.Name) }) // mostly there is nothing to do
+		defer slow.Stop()
 		if err := b.compile(ctx, layer, b.cache.binaries(layer.Name)); err != nil {
 			return record{}, err
 		}
+		slow.Stop()
 	}
 	key, err := b.key(layer)
 	if err != nil {
