@@ -6,20 +6,20 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"syscall"
-
-	"context"
 
 	"canopy.dev/canopy/internal/nodenetwork"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	cmd := nodenetwork.NewCommand()
-	if err := cmd.ExecuteContext(ctx); err != nil {
+	err := cmd.ExecuteContext(ctx)
+	stop()
+	if err != nil {
 		cmd.PrintErrln("Error: " + err.Error())
 		os.Exit(1)
 	}

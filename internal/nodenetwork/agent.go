@@ -64,7 +64,7 @@ func (a *agent) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watching files: %w", err)
 	}
-	defer files.Close()
+	defer files.Close() //nolint:errcheck // nothing is written through it
 	if err := files.Add(a.results); err != nil {
 		return fmt.Errorf("watching %s: %w", a.results, err)
 	}

@@ -61,7 +61,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", o.health)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.health)
 	if err != nil {
 		return fmt.Errorf("listening for health checks: %w", err)
 	}

@@ -228,9 +228,9 @@ func withPorts(match Match, ports []networkingv1.NetworkPolicyPort, receivers []
 		case port.Port.Type == intstr.String:
 			m.Targets = targets(receivers, m.Protocol, port.Port.StrVal)
 		default:
-			m.Port = uint16(port.Port.IntVal) //nolint:gosec // the API allows 1 to 65535
+			m.Port = uint16(port.Port.IntVal)
 			if port.EndPort != nil {
-				m.EndPort = uint16(*port.EndPort) //nolint:gosec // the same
+				m.EndPort = uint16(*port.EndPort)
 			}
 		}
 		matches = append(matches, m)
@@ -246,7 +246,7 @@ func targets(pods []Pod, protocol corev1.Protocol, name string) []Target {
 				continue
 			}
 			for _, address := range pod.Addresses {
-				found = append(found, Target{Address: address, Protocol: protocol, Port: uint16(port.ContainerPort)}) //nolint:gosec // 1 to 65535
+				found = append(found, Target{Address: address, Protocol: protocol, Port: uint16(port.ContainerPort)})
 			}
 		}
 	}

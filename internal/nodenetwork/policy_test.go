@@ -63,6 +63,7 @@ type packet struct {
 
 // passes says what the node does with a packet, as nftables.go says it in rules.
 func (r Ruleset) passes(t *testing.T, p packet) bool {
+	t.Helper()
 	from, to := address(t, p.from), address(t, p.to)
 	return from == to || r.Egress.passes(from, to, to, p) && r.Ingress.passes(to, from, to, p)
 }

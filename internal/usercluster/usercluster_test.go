@@ -52,6 +52,7 @@ func kubeProxyImage(t *testing.T, version string) string {
 }
 
 func variants(t *testing.T) map[string]func(*Input) {
+	t.Helper()
 	return map[string]func(*Input){
 		"no-dns":          func(in *Input) { in.CoreDNSReplicas = 0 },
 		"two-dns-servers": func(in *Input) { in.CoreDNSReplicas = 2 },
@@ -75,17 +76,18 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-// eachVariant runs check with the objects of the base and of every variant.
-func eachVariant(t *testing.T, check func(t *testing.T, objs []client.Object)) {
-	all := variants(t)
-	all["base"] = func(*Input) {}
-	for name, mod := range all {
-		t.Run(name, func(t *testing.T) { check(t, Objects(input(t, mod))) })
+// eachVariant returns the objects of the base and of every variant.
+func eachVariant(t *testing.T) map[string][]client.Object {
+	t.Helper()
+	all := map[string][]client.Object{"base": Objects(input(t))}
+	for name, mod := range variants(t) {
+		all[name] = Objects(input(t, mod))
 	}
+	return all
 }
 
 func TestEveryObjectIsUniqueAndOfAPrunedKind(t *testing.T) {
-	eachVariant(t, func(t *testing.T, objs []client.Object) {
+	for variant, objs := range eachVariant(t) {
 		seen := map[string]bool{}
 		for _, obj := range objs {
 			gvk, err := apiutil.GVKForObject(obj, scheme.Scheme)
@@ -94,14 +96,14 @@ func TestEveryObjectIsUniqueAndOfAPrunedKind(t *testing.T) {
 			}
 			id := gvk.Kind + " " + obj.GetNamespace() + "/" + obj.GetName()
 			if seen[id] {
-				t.Errorf("%s is there twice", id)
+				t.Errorf("%s: %s is there twice", variant, id)
 			}
 			seen[id] = true
 			if !slices.Contains(PrunedKinds, gvk) {
-				t.Errorf("%s: its kind is not in PrunedKinds, so nothing would delete it when it is no longer wanted", id)
+				t.Errorf("%s: %s is of a kind that is not in PrunedKinds, so nothing would delete it when it is no longer wanted", variant, id)
 			}
 		}
-	})
+	}
 }
 
 // What must be true of every pod, whatever the input says.
@@ -112,32 +114,36 @@ func TestPodManners(t *testing.T) {
 			known[image.Ref()] = true
 		}
 	}
-	eachVariant(t, func(t *testing.T, objs []client.Object) {
+	for variant, objs := range eachVariant(t) {
 		for name, template := range templates(t, objs) {
-			spec := template.Spec
-			if spec.PriorityClassName == "" {
-				t.Errorf("%s has no priority class", name)
-			}
-			for _, c := range spec.Containers {
-				if !known[c.Image] {
-					t.Errorf("%s: image %q is not in the list of images", name, c.Image)
-				}
-				if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() {
-					t.Errorf("%s requests no CPU or no memory", name)
-				}
-				if !c.Resources.Limits.Cpu().IsZero() {
-					t.Errorf("%s has a limit of CPU", name)
-				}
-				checkSecurity(t, name, spec.SecurityContext, c.SecurityContext)
-			}
+			t.Run(variant+"/"+name, func(t *testing.T) { checkPod(t, template.Spec, known) })
 		}
-	})
+	}
 }
 
-func checkSecurity(t *testing.T, name string, pod *corev1.PodSecurityContext, container *corev1.SecurityContext) {
+func checkPod(t *testing.T, spec corev1.PodSpec, known map[string]bool) {
+	t.Helper()
+	if spec.PriorityClassName == "" {
+		t.Error("it has no priority class")
+	}
+	for _, c := range spec.Containers {
+		if !known[c.Image] {
+			t.Errorf("image %q is not in the list of images", c.Image)
+		}
+		if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() {
+			t.Error("it requests no CPU or no memory")
+		}
+		if !c.Resources.Limits.Cpu().IsZero() {
+			t.Error("it has a limit of CPU")
+		}
+		checkSecurity(t, spec.SecurityContext, c.SecurityContext)
+	}
+}
+
+func checkSecurity(t *testing.T, pod *corev1.PodSecurityContext, container *corev1.SecurityContext) {
 	t.Helper()
 	if container == nil {
-		t.Errorf("%s has no security context", name)
+		t.Error("it has no security context")
 		return
 	}
 	seccomp := container.SeccompProfile
@@ -145,19 +151,19 @@ func checkSecurity(t *testing.T, name string, pod *corev1.PodSecurityContext, co
 		seccomp = pod.SeccompProfile
 	}
 	if seccomp == nil || seccomp.Type != corev1.SeccompProfileTypeRuntimeDefault {
-		t.Errorf("%s does not run with the runtime's seccomp profile", name)
+		t.Error("it does not run with the runtime's seccomp profile")
 	}
 	if container.Privileged != nil && *container.Privileged {
-		t.Errorf("%s is privileged", name)
+		t.Error("it is privileged")
 	}
 	if e := container.AllowPrivilegeEscalation; e == nil || *e {
-		t.Errorf("%s may gain privileges", name)
+		t.Error("it may gain privileges")
 	}
 	if ro := container.ReadOnlyRootFilesystem; ro == nil || !*ro {
-		t.Errorf("%s may write to its root file system", name)
+		t.Error("it may write to its root file system")
 	}
 	if c := container.Capabilities; c == nil || !slices.Equal(c.Drop, []corev1.Capability{"ALL"}) {
-		t.Errorf("%s keeps capabilities that it does not name", name)
+		t.Error("it keeps capabilities that it does not name")
 	}
 }
 
