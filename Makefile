@@ -1,7 +1,6 @@
 # Two commands matter: `make up` gives you a platform with a user cluster, `make test` tests everything.
 SHELL := bash
 .DEFAULT_GOAL := help
-TOOL := go tool -modfile=hack/tools.mod
 export CGO_ENABLED := 0
 
 .PHONY: help
@@ -33,7 +32,7 @@ e2e: ## Run the tests against the local platform, which is brought up if it is n
 
 .PHONY: lint
 lint: ## Check the style and the architecture
-	$(TOOL) golangci-lint run
+	go tool -modfile=hack/tools/lint/go.mod golangci-lint run
 
 .PHONY: generate
 generate: ## Generate deepcopy functions, CRDs and their reference

@@ -85,10 +85,7 @@ func runControlPlane(apiserverArgs, controllerManagerArgs, schedulerArgs []strin
 
 	api := apiserver.NewAPIServerCommand() // the only one of the three that handles SIGTERM
 	api.SetArgs(apiserverArgs)
-	if err := api.ParseFlags(apiserverArgs); err != nil {
-		return err
-	}
-	server, err := newProbe(api.Flags())
+	server, err := newProbe(apiserverArgs)
 	if err != nil {
 		return err
 	}
@@ -172,11 +169,17 @@ type probe struct {
 	base   string
 }
 
-// newProbe reads from the API server's flags where it will listen and which certificate it will show; it trusts that
-// one certificate and no other.
-func newProbe(flags *pflag.FlagSet) (*probe, error) {
-	certFile, port := flags.Lookup("tls-cert-file").Value.String(), flags.Lookup("secure-port").Value.String()
-	pem, err := os.ReadFile(certFile)
+// newProbe reads from the API server's arguments where it will listen and which certificate it will show; it trusts that
+// one certificate and no other. The API server itself cannot parse its arguments twice.
+func newProbe(args []string) (*probe, error) {
+	flags := pflag.NewFlagSet("probe", pflag.ContinueOnError)
+	flags.ParseErrorsAllowlist.UnknownFlags = true
+	certFile := flags.String("tls-cert-file", "", "")
+	port := flags.String("secure-port", "6443", "")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	pem, err := os.ReadFile(*certFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading --tls-cert-file: %w", err)
 	}
@@ -185,7 +188,7 @@ func newProbe(flags *pflag.FlagSet) (*probe, error) {
 		return nil, errors.New("--tls-cert-file holds no certificate")
 	}
 	return &probe{
-		base: "https://" + net.JoinHostPort("localhost", port),
+		base: "https://" + net.JoinHostPort("localhost", *port),
 		client: &http.Client{
 			Timeout:   time.Second,
 			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}},

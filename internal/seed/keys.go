@@ -131,7 +131,7 @@ func (r *HostedClusterReconciler) certificates(ctx context.Context, in controlpl
 		}
 		data[leaf.Name+".crt"], data[leaf.Name+".key"] = pair.Cert, pair.Key
 	}
-	kubeconfig, err := r.managerKubeconfig(ctx, hc, a.ca, now)
+	kubeconfig, err := r.managerKubeconfig(ctx, in, a.ca)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,9 @@ func (r *HostedClusterReconciler) certificates(ctx context.Context, in controlpl
 
 // managerKubeconfig returns the Secret with which the seed manager reaches the cluster, in the form that Cluster API
 // reads. Its certificate is a cluster administrator's, because the manager also writes the first RBAC rules.
-func (r *HostedClusterReconciler) managerKubeconfig(ctx context.Context, hc *v1alpha1.HostedCluster, ca pki.KeyPair, now time.Time) (client.Object, error) {
+// It names the Service's address, not its name, so that nothing waits for DNS.
+func (r *HostedClusterReconciler) managerKubeconfig(ctx context.Context, in controlplane.Input, ca pki.KeyPair) (client.Object, error) {
+	hc, now := in.Cluster, r.Clock.Now()
 	secret := &corev1.Secret{}
 	key := client.ObjectKey{Namespace: hc.Namespace, Name: KubeconfigSecret(hc.Name)}
 	if err := r.Get(ctx, key, secret); client.IgnoreNotFound(err) != nil {
@@ -157,7 +159,7 @@ func (r *HostedClusterReconciler) managerKubeconfig(ctx context.Context, hc *v1a
 		return nil, err
 	}
 	config := clientcmdapi.NewConfig()
-	config.Clusters[hc.Name] = &clientcmdapi.Cluster{Server: "https://" + controlplane.ServiceHost(hc), CertificateAuthorityData: ca.Cert}
+	config.Clusters[hc.Name] = &clientcmdapi.Cluster{Server: "https://" + in.ServiceIP, CertificateAuthorityData: ca.Cert}
 	config.AuthInfos[hc.Name] = &clientcmdapi.AuthInfo{ClientCertificateData: pair.Cert, ClientKeyData: pair.Key}
 	config.Contexts[hc.Name] = &clientcmdapi.Context{Cluster: hc.Name, AuthInfo: hc.Name}
 	config.CurrentContext = hc.Name

@@ -54,7 +54,7 @@ func start(ctx context.Context) (*envtest.Environment, error) {
 	}
 	env := &envtest.Environment{
 		BinaryAssetsDirectory: bin,
-		CRDDirectoryPaths:     []string{filepath.Join(root, "deploy", "crds")},
+		CRDDirectoryPaths:     []string{filepath.Join(root, "deploy", "chart", "files", "crds")},
 		ErrorIfCRDPathMissing: true,
 	}
 	_, err = env.Start()

@@ -1,0 +1,289 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package seed
+
+import (
+	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/clock"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/controlplane"
+	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/machine"
+	"canopy.dev/canopy/internal/machine/local"
+)
+
+// runMachineControllers runs everything that a seed runs for machines, until the tests end.
+var runMachineControllers = sync.OnceValue(func() error {
+	opts := Options{Workers: 4, Clock: clock.RealClock{}, HealthAddress: "0", MetricsAddress: "0", RegistryMirror: "http://192.0.2.1:5000"}
+	ctx := context.Background()
+	mgr, err := newManager(&config, opts)
+	if err != nil {
+		return err
+	}
+	clusters, err := SetupClusterAPI(ctx, mgr)
+	if err != nil {
+		return err
+	}
+	for _, setup := range []func() error{
+		func() error { return setupBootstrap(mgr, clusters, opts) },
+		func() error { return setupProviderMachine(mgr, opts.Workers) },
+		func() error { return setupCSR(mgr, clusters, opts.Workers) },
+	} {
+		if err := setup(); err != nil {
+			return err
+		}
+	}
+	go func() { _ = mgr.Start(ctx) }() // a test that waits in vain says so
+	return nil
+})
+
+// poolTest is a cluster with one pool of one machine, whose control plane is pretended.
+type poolTest struct {
+	*testing.T
+	client.Client
+	cluster *v1alpha1.HostedCluster
+}
+
+func newPoolTest(t *testing.T, name string) poolTest {
+	t.Helper()
+	if err := runMachineControllers(); err != nil {
+		t.Fatal(err)
+	}
+	p := poolTest{T: t, Client: newClient(t)}
+	ns := v1alpha1.NamespacePrefix + name
+	create(t, p.Client, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
+	p.cluster = create(t, p.Client, &v1alpha1.HostedCluster{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
+		Spec: v1alpha1.HostedClusterSpec{
+			Version:   "1.37.2",
+			NodePools: []v1alpha1.NodePool{{Name: "workers", Provider: v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}}}},
+		},
+	})
+	patchStatus(t, p.Client, p.cluster, func() {
+		p.cluster.Status.Endpoint, p.cluster.Status.Version = "https://203.0.113.7:31234", "1.37.2"
+	})
+	p.createSecrets()
+	objs, err := machine.Objects(p.cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := kube.Owner{FieldManager: "test", Label: v1alpha1.LabelCluster, Value: name, Object: p.cluster}
+	if err := (&kube.Applier{Client: p.Client}).Apply(t.Context(), owner, objs); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// createSecrets makes what the seed has of a cluster: its authority, and the way to its API, which is this very one.
+func (p poolTest) createSecrets() {
+	kubeconfig, err := clientcmd.Write(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: config.Host, CertificateAuthorityData: config.CAData}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"u": {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
+		Contexts:       map[string]*clientcmdapi.Context{"c": {Cluster: "c", AuthInfo: "u"}},
+		CurrentContext: "c",
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	labels := map[string]string{v1alpha1.LabelCluster: p.cluster.Name, clusterv1.ClusterNameLabel: p.cluster.Name}
+	create(p.T, p.Client, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.cluster.Namespace, Name: controlplane.SecretCA, Labels: labels},
+		Data:       map[string][]byte{corev1.TLSCertKey: []byte("the authority")},
+	})
+	create(p.T, p.Client, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.cluster.Namespace, Name: p.cluster.Name + "-kubeconfig", Labels: labels},
+		Type:       clusterv1.ClusterSecretType,
+		Data:       map[string][]byte{"value": kubeconfig},
+	})
+}
+
+// initialize says that the control plane's API has answered.
+func (p poolTest) initialize() {
+	hcp := &v1alpha1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: p.cluster.Namespace, Name: p.cluster.Name}}
+	patchStatus(p.T, p.Client, hcp, func() {
+		hcp.Status.Initialization.ControlPlaneInitialized = true
+		hcp.Status.ExternalManagedControlPlane = true
+		hcp.Status.Version = "v1.37.2"
+	})
+}
+
+// machine waits for the pool's machine that is not called other.
+func (p poolTest) machine(other string) *clusterv1.Machine {
+	p.Helper()
+	var found *clusterv1.Machine
+	eventually(p.T, "for Cluster API to make a machine", func(ctx context.Context) bool {
+		list := &clusterv1.MachineList{}
+		if err := p.List(ctx, list, client.InNamespace(p.cluster.Namespace)); err != nil {
+			return false
+		}
+		for i := range list.Items {
+			if list.Items[i].Name != other {
+				found = &list.Items[i]
+			}
+		}
+		return found != nil
+	})
+	return found
+}
+
+// get reads obj, and reports whether it is there and ok says so.
+func (p poolTest) get(ctx context.Context, obj client.Object, ok func() bool) bool {
+	return p.Get(ctx, client.ObjectKeyFromObject(obj), obj) == nil && ok()
+}
+
+// boot pretends that the machine's pod runs.
+func (p poolTest) boot(name, ip string) {
+	p.Helper()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.cluster.Namespace, Name: name}}
+	eventually(p.T, "for the machine's pod", func(ctx context.Context) bool { return p.get(ctx, pod, func() bool { return true }) })
+	patchStatus(p.T, p.Client, pod, func() {
+		pod.Status.Phase, pod.Status.PodIP, pod.Status.PodIPs = corev1.PodRunning, ip, []corev1.PodIP{{IP: ip}}
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: local.Component, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	})
+}
+
+// join pretends that kubelet has registered the machine's node.
+func (p poolTest) join(name string) {
+	node := create(p.T, p.Client, &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       corev1.NodeSpec{ProviderID: machine.LocalProviderID(p.cluster.Namespace, name)},
+	})
+	patchStatus(p.T, p.Client, node, func() {
+		node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	})
+}
+
+// ask makes a certificate request as user and waits until it is approved or denied.
+func (p poolTest) ask(user string, groups []string, request *certificatesv1.CertificateSigningRequest) certificatesv1.RequestConditionType {
+	p.Helper()
+	as := rest.CopyConfig(&config)
+	as.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append(groups, "system:masters")}
+	c, err := client.New(as, client.Options{Scheme: Scheme()})
+	if err != nil {
+		p.Fatal(err)
+	}
+	request.GenerateName = "csr-"
+	create(p.T, c, request)
+	eventually(p.T, "for a decision on the certificate request of "+user, func(ctx context.Context) bool {
+		return p.get(ctx, request, func() bool { return len(request.Status.Conditions) > 0 })
+	})
+	return request.Status.Conditions[0].Type
+}
+
+func clientRequest(t *testing.T, node string) *certificatesv1.CertificateSigningRequest {
+	return &certificatesv1.CertificateSigningRequest{Spec: certificatesv1.CertificateSigningRequestSpec{
+		SignerName: certificatesv1.KubeAPIServerClientKubeletSignerName,
+		Usages:     []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth},
+		Request: signed(t, x509.CertificateRequest{
+			Subject: pkix.Name{CommonName: "system:node:" + node, Organization: []string{"system:nodes"}},
+		}),
+	}}
+}
+
+func servingRequest(t *testing.T, node, ip string) *certificatesv1.CertificateSigningRequest {
+	return &certificatesv1.CertificateSigningRequest{Spec: certificatesv1.CertificateSigningRequestSpec{
+		SignerName: certificatesv1.KubeletServingSignerName,
+		Usages:     []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageServerAuth},
+		Request: signed(t, x509.CertificateRequest{
+			Subject:  pkix.Name{CommonName: "system:node:" + node, Organization: []string{"system:nodes"}},
+			DNSNames: []string{node}, IPAddresses: []net.IP{net.ParseIP(ip)},
+		}),
+	}}
+}
+
+// bootstrapUser returns as whom the machine's token makes it known.
+func (p poolTest) bootstrapUser(name string) string {
+	p.Helper()
+	secrets, err := tokens(p.Context(), p.Client, name)
+	if err != nil || len(secrets) != 1 {
+		p.Fatalf("machine %s has %d tokens: %v", name, len(secrets), err)
+	}
+	return "system:bootstrap:" + parseToken(&secrets[0]).id
+}
+
+func TestAMachineBecomesANodeAndIsReplacedWhenItsInstanceVanishes(t *testing.T) {
+	p := newPoolTest(t, "lifecycle")
+	m := p.machine("")
+
+	config := &v1alpha1.BootstrapConfig{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name}}
+	eventually(t, "for the machine to say that it waits for the API", func(ctx context.Context) bool {
+		return p.get(ctx, config, func() bool {
+			return len(config.Status.Conditions) == 1 && config.Status.Conditions[0].Reason == v1alpha1.ReasonWaitingForAPI
+		})
+	})
+	p.initialize()
+	eventually(t, "for the machine's user data", func(ctx context.Context) bool {
+		return p.get(ctx, config, func() bool { return config.Status.Initialization.DataSecretCreated })
+	})
+	user := p.bootstrapUser(m.Name)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: config.Status.DataSecretName}}
+	if err := p.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{strings.TrimPrefix(user, "system:bootstrap:") + ".", "the authority", "https://203.0.113.7:31234", "http://192.0.2.1:5000"} {
+		if !strings.Contains(string(secret.Data[machine.UserDataKey]), part) {
+			t.Errorf("the user data does not contain %q", part)
+		}
+	}
+
+	p.boot(m.Name, "10.0.0.7")
+	if got := p.ask(user, []string{"system:bootstrappers:canopy"}, clientRequest(t, m.Name)); got != certificatesv1.CertificateApproved {
+		t.Errorf("the machine's first certificate is %s", got)
+	}
+	if got := p.ask(user, []string{"system:bootstrappers:canopy"}, clientRequest(t, "another")); got != certificatesv1.CertificateDenied {
+		t.Errorf("another machine's certificate is %s", got)
+	}
+	p.join(m.Name)
+	if got := p.ask("system:node:"+m.Name, []string{"system:nodes"}, servingRequest(t, m.Name, "10.0.0.7")); got != certificatesv1.CertificateApproved {
+		t.Errorf("the node's serving certificate is %s", got)
+	}
+	eventually(t, "for the machine to be a ready node", func(ctx context.Context) bool {
+		return p.get(ctx, m, func() bool { return m.Status.NodeRef.Name == m.Name && m.Spec.ProviderID != "" })
+	})
+	eventually(t, "for the machine's token to be taken back", func(ctx context.Context) bool {
+		left, err := tokens(ctx, p.Client, m.Name)
+		return err == nil && len(left) == 0
+	})
+
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name}}
+	if err := p.Delete(t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	p.boot(p.machine(m.Name).Name, "10.0.0.8")
+	eventually(t, "for the machine without instance to go", func(ctx context.Context) bool { return !p.get(ctx, m, func() bool { return true }) })
+}
+
+func TestACertificateForAnAddressWaitsUntilTheProviderKnowsIt(t *testing.T) {
+	p := newPoolTest(t, "addresses")
+	p.initialize()
+	m := p.machine("")
+	p.boot(m.Name, "10.0.1.7")
+	decided := make(chan certificatesv1.RequestConditionType, 1)
+	request := servingRequest(t, m.Name, "10.0.1.8")
+	go func() { decided <- p.ask("system:node:"+m.Name, []string{"system:nodes"}, request) }()
+	provided := &v1alpha1.ProviderMachine{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name}}
+	eventually(t, "for the machine's first address", func(ctx context.Context) bool {
+		return p.get(ctx, provided, func() bool { return len(provided.Status.Addresses) > 0 })
+	})
+	p.boot(m.Name, "10.0.1.8")
+	if got := <-decided; got != certificatesv1.CertificateApproved {
+		t.Errorf("the certificate for the new address is %s", got)
+	}
+}

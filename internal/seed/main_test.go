@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package seed
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/internal/testenv"
+)
+
+// config is for the API server that the package's tests share. It is the seed's, and that of every user cluster, too.
+var config rest.Config
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m, &config)) }
+
+// patience is how long a test waits for what has to come.
+const patience = time.Minute
+
+func newClient(t *testing.T) client.Client {
+	t.Helper()
+	c, err := client.New(&config, client.Options{Scheme: Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func create[T client.Object](t *testing.T, c client.Client, obj T) T {
+	t.Helper()
+	if err := c.Create(t.Context(), obj); err != nil {
+		t.Fatalf("creating %T %s: %v", obj, obj.GetName(), err)
+	}
+	return obj
+}
+
+// patchStatus writes what change does to obj's status, to obj as it is now.
+func patchStatus[T client.Object](t *testing.T, c client.Client, obj T, change func()) {
+	t.Helper()
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
+		t.Fatal(err)
+	}
+	before := obj.DeepCopyObject().(client.Object)
+	change()
+	if err := c.Status().Patch(t.Context(), obj, client.MergeFrom(before)); err != nil {
+		t.Fatalf("writing the status of %T %s: %v", obj, obj.GetName(), err)
+	}
+}
+
+// eventually waits until done returns true; what says what for.
+func eventually(t *testing.T, what string, done func(ctx context.Context) bool) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		return done(ctx), nil
+	})
+	if err != nil {
+		t.Fatalf("waited in vain: %s", what)
+	}
+}
