@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command canopy-server is everything of Canopy that runs in a cluster, one subcommand for each place.
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"canopy.dev/canopy/internal/localvolume"
+	"canopy.dev/canopy/internal/seed"
+)
+
+func main() {
+	root := &cobra.Command{
+		Use:           "canopy-server",
+		Short:         "The parts of Canopy that run in a cluster",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(seed.NewCommand(), localvolume.NewCommand())
+	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+		root.PrintErrln("Error: " + err.Error())
+		os.Exit(1)
+	}
+}
