@@ -4,6 +4,8 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"canopy.dev/canopy/internal/local"
@@ -21,9 +23,9 @@ func newDownCommand() *cobra.Command {
 				return err
 			}
 			if keepData {
-				cmd.Printf("The platform is switched off. `canopy up` brings it back.\n")
+				fmt.Fprintf(cmd.OutOrStdout(), "The platform is switched off. `canopy up` brings it back.\n")
 			} else {
-				cmd.Printf("There is no platform on this machine.\n")
+				fmt.Fprintf(cmd.OutOrStdout(), "There is no platform on this machine.\n")
 			}
 			return nil
 		},

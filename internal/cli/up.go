@@ -18,6 +18,20 @@ import (
 	"canopy.dev/canopy/internal/local/sandbox"
 )
 
+// nextCommands is what somebody wants to type next.
+const nextCommands = `
+The platform runs. Next, in your user cluster:
+
+  ./bin/canopy kubeconfig %[1]s --print > %[1]s.kubeconfig
+  ./bin/kubectl --kubeconfig %[1]s.kubeconfig get nodes
+  ./bin/kubectl --kubeconfig %[1]s.kubeconfig create deployment web --image=registry.k8s.io/e2e-test-images/nginx:1.28.0-2
+
+and on the platform itself:
+
+  ./bin/canopy status
+  ./bin/kubectl --kubeconfig %[2]s get hostedclusters --all-namespaces
+`
+
 // newUpCommand returns "canopy up": make the local platform run.
 func newUpCommand() *cobra.Command {
 	options := local.Options{Settings: local.DefaultSettings()}
@@ -36,7 +50,7 @@ It needs Linux and root. Nothing of the machine is changed that "canopy down" do
 			if err := local.Up(cmd.Context(), options); err != nil {
 				return explainUp(err)
 			}
-			cmd.Printf("\nThe platform runs. Try\n\n  kubectl --kubeconfig %s get nodes\n  canopy status\n", local.KubeconfigPath)
+			fmt.Fprintf(cmd.OutOrStdout(), nextCommands, local.DemoCluster, local.KubeconfigPath)
 			return nil
 		},
 	}
