@@ -22,6 +22,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/flannel-io/flannel/pkg/backend"
 	_ "github.com/flannel-io/flannel/pkg/backend/hostgw"
@@ -34,7 +35,10 @@ import (
 	"k8s.io/klog/v2"
 )
 
-const annotationPrefix = "flannel.alpha.coreos.com"
+const (
+	annotationPrefix  = "flannel.alpha.coreos.com"
+	readHeaderTimeout = 10 * time.Second
+)
 
 type options struct {
 	kubeconfig, netConf, subnetFile, iface, publicIP, healthzIP string
@@ -57,13 +61,20 @@ func main() {
 	klog.InitFlags(nil)
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil && ctx.Err() == nil {
+	if err := runUntilSignal(o); err != nil {
 		klog.Background().Error(err, "Ended")
 		klog.Flush()
 		os.Exit(1)
 	}
+}
+
+func runUntilSignal(o options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); ctx.Err() == nil {
+		return err
+	}
+	return nil // what fails after the signal fails because of it
 }
 
 // run sets the node's network up and keeps it so until ctx ends.
@@ -73,7 +84,7 @@ func run(ctx context.Context, o options) error {
 	}
 	var ready atomic.Bool
 	if o.healthzPort > 0 {
-		if err := serveHealth(net.JoinHostPort(o.healthzIP, strconv.Itoa(o.healthzPort)), &ready); err != nil {
+		if err := serveHealth(ctx, net.JoinHostPort(o.healthzIP, strconv.Itoa(o.healthzPort)), &ready); err != nil {
 			return err
 		}
 	}
@@ -163,8 +174,8 @@ func writeRules(ctx context.Context, config *subnet.Config, network backend.Netw
 }
 
 // serveHealth answers in the background until the process ends.
-func serveHealth(address string, ready *atomic.Bool) error {
-	listener, err := net.Listen("tcp", address)
+func serveHealth(ctx context.Context, address string, ready *atomic.Bool) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listening for health checks: %w", err)
 	}
@@ -175,8 +186,9 @@ func serveHealth(address string, ready *atomic.Bool) error {
 			http.Error(w, "the network is not set up yet", http.StatusServiceUnavailable)
 		}
 	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
 	go func() {
-		if err := http.Serve(listener, mux); err != nil {
+		if err := server.Serve(listener); err != nil {
 			klog.Background().Error(err, "Health checks ended", "address", address)
 		}
 	}()

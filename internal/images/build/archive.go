@@ -62,7 +62,7 @@ func (b *Builder) addBinaries(ctx context.Context, a *archive, layer images.Laye
 		if err := b.compile(ctx, layer, dir); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 	}
 	for _, target := range slices.Sorted(maps.Keys(layer.Go.Binaries)) {
 		if err := a.addFile(target, filepath.Join(dir, path.Base(target))); err != nil {
@@ -133,7 +133,7 @@ func (a *archive) addFile(name, source string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	stat, err := file.Stat()
 	if err != nil {
 		return err

@@ -274,7 +274,7 @@ func checkDigest(t *testing.T, content io.ReadCloser, err error, digest func() (
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer content.Close()
+	defer func() { _ = content.Close() }()
 	got, _, err := v1.SHA256(content)
 	if err != nil {
 		t.Fatal(err)

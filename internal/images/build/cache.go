@@ -93,8 +93,7 @@ func (c *cache) store(layer, key string, write func(io.Writer) error) (record, e
 	if err != nil {
 		return record{}, err
 	}
-	defer file.Close() // a second time after success: harmless
-	defer os.Remove(file.Name())
+	defer discard(file)
 
 	compressed := &measure{w: file, hash: sha256.New()}
 	encoder, err := zstd.NewWriter(compressed, zstd.WithEncoderLevel(zstd.SpeedFastest))
@@ -121,8 +120,7 @@ func (c *cache) storeRecord(layer, key string, r record) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	defer os.Remove(file.Name())
+	defer discard(file)
 	if _, err := file.Write(content); err != nil {
 		return err
 	}
@@ -131,13 +129,19 @@ func (c *cache) storeRecord(layer, key string, r record) error {
 
 // publish gives a temporary file its final name once its content is on the disk.
 func publish(file *os.File, path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
 	if err := errors.Join(file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(file.Name(), path)
+}
+
+// discard ends the use of a temporary file; one that was published is closed and has another name by then.
+func discard(file *os.File) {
+	_ = file.Close()
+	_ = os.Remove(file.Name())
 }
 
 // prune deletes all but the newest versions of a layer. The caller holds the lock. Who reads a blob at this moment keeps
@@ -182,7 +186,7 @@ func (c *cache) prune(layer string) error {
 // lock keeps other builds of the layer out until the returned function is called or the process ends. It calls waiting
 // once if there is another one, and deletes what builds that were killed left behind.
 func (c *cache) lock(ctx context.Context, layer string, waiting func()) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Join(c.dir, layer), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(c.dir, layer), 0o750); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(filepath.Join(c.dir, layer, "lock"), os.O_CREATE|os.O_RDWR, 0o600)

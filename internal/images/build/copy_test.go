@@ -5,6 +5,7 @@ package build
 
 import (
 	"archive/tar"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -97,10 +98,10 @@ func TestSave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	for in := tar.NewReader(file); ; {
 		h, err := in.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

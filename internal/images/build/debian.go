@@ -40,7 +40,7 @@ func (b *Builder) addDebian(ctx context.Context, a *archive, layer images.Layer)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(b.cache.temporary(layer.Name), 0o755); err != nil {
+	if err := os.MkdirAll(b.cache.temporary(layer.Name), 0o750); err != nil {
 		return err
 	}
 	args := []string{"--variant=" + d.Variant, "--format=tar", "--include=" + strings.Join(d.Packages, ",")}
@@ -62,7 +62,7 @@ func (b *Builder) addDebian(ctx context.Context, a *archive, layer images.Layer)
 		ended <- err
 	}()
 	err = a.addPackages(output, d, updated)
-	output.CloseWithError(err)
+	_ = output.CloseWithError(err) // ends mmdebstrap if it still writes
 	if runErr := <-ended; runErr != nil {
 		return fmt.Errorf("installing Debian packages: %w", runErr)
 	}

@@ -34,7 +34,7 @@ func modFile(g images.Go) string {
 func (b *Builder) compile(ctx context.Context, layer images.Layer, dir string) error {
 	// The compiler moves a finished binary into place by renaming it, as long as it comes from the same file system.
 	for _, folder := range []string{dir, b.cache.temporary(layer.Name)} {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
+		if err := os.MkdirAll(folder, 0o750); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (b *Builder) goCommand(ctx context.Context, layer images.Layer, verb string
 
 // askGoVersion returns the version of the compiler that the go command chooses for the checkout.
 func (b *Builder) askGoVersion() (string, error) {
-	cmd := exec.Command("go", "env", "GOVERSION")
+	cmd := exec.CommandContext(context.Background(), "go", "env", "GOVERSION") // takes milliseconds
 	cmd.Dir = b.source
 	output, err := cmd.Output()
 	if err != nil {

@@ -70,27 +70,32 @@ func (b *Builder) key(layer images.Layer) (string, error) {
 
 // hashTree adds the names, modes and contents of the files below dir for whose path, relative to dir, wanted is true.
 func hashTree(sum hash.Hash, dir string, wanted func(path string) bool) error {
-	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		relative, err := filepath.Rel(dir, path)
-		if err != nil || !wanted(relative) {
-			return err
-		}
-		file, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		stat, err := file.Stat()
-		if err != nil {
-			return err
-		}
-		_, _ = fmt.Fprintf(sum, "%q %o %d\n", relative, fileMode(stat), stat.Size())
-		_, err = io.Copy(sum, file)
+	root, err := os.OpenRoot(dir)
+	if err != nil {
 		return err
+	}
+	defer func() { _ = root.Close() }()
+	return fs.WalkDir(root.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !wanted(path) {
+			return err
+		}
+		return hashFile(sum, root, path)
 	})
+}
+
+func hashFile(sum hash.Hash, root *os.Root, path string) error {
+	file, err := root.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	stat, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(sum, "%q %o %d\n", path, fileMode(stat), stat.Size())
+	_, err = io.Copy(sum, file)
+	return err
 }
 
 // fileMode reduces a file's mode to what Git keeps, so that the umask of the build machine does not matter.

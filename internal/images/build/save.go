@@ -66,7 +66,7 @@ func mayReplace(path string) error {
 func saveFolder(ctx context.Context, path string, built []Image) error {
 	return writeLayout(ctx, built, func(name string, _ int64, content io.Reader) error {
 		target := filepath.Join(path, name)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(target), 0o750); err != nil {
 			return err
 		}
 		file, err := os.Create(target)

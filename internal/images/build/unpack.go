@@ -26,14 +26,14 @@ const xattrRecord = "SCHILY.xattr."
 // extended attributes and device nodes. Files that are there already are replaced, others stay; no link in dir leads
 // out of it. The caller has to be root.
 func Unpack(ctx context.Context, image Image, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // not only root uses the system in there
 		return fmt.Errorf("unpacking %s: %w", image.Ref(), err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("unpacking %s: %w", image.Ref(), err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	err = eachEntry(ctx, image.content, func(h *tar.Header, content io.Reader) error {
 		if err := unpackEntry(root, h, content); err != nil {
 			return fmt.Errorf("%s: %w", h.Name, err)
@@ -70,7 +70,7 @@ func writeFile(target string, mode fs.FileMode, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name())
+	defer discard(file)
 	_, err = io.Copy(file, content)
 	if err := errors.Join(err, file.Chmod(mode), file.Close()); err != nil {
 		return err
@@ -97,7 +97,7 @@ func eachLayerEntry(ctx context.Context, layer v1.Layer, visit func(*tar.Header,
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer func() { _ = content.Close() }()
 	archive := tar.NewReader(bufio.NewReaderSize(content, 1<<20))
 	for {
 		if err := ctx.Err(); err != nil {
@@ -178,7 +178,7 @@ func makeNode(root *os.Root, name string, h *tar.Header) error {
 	if err != nil {
 		return err
 	}
-	defer parent.Close()
+	defer func() { _ = parent.Close() }()
 	device := unix.Mkdev(uint32(h.Devmajor), uint32(h.Devminor))
 	return unix.Mknodat(int(parent.Fd()), filepath.Base(name), kinds[h.Typeflag]|0o600, int(device))
 }
