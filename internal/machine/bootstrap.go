@@ -134,18 +134,14 @@ func (in BootstrapInput) kubeletConfiguration() map[string]any {
 			"webhook":   map[string]any{"enabled": true},
 			"x509":      map[string]any{"clientCAFile": "/etc/kubernetes/pki/ca.crt"},
 		},
-		"authorization":                   map[string]any{"mode": "Webhook"},
-		"cgroupDriver":                    "systemd",
-		"clusterDNS":                      []string{in.DNSAddress},
-		"clusterDomain":                   in.DNSDomain,
-		"containerRuntimeEndpoint":        "unix:///run/containerd/containerd.sock",
-		"rotateCertificates":              true,
-		"serverTLSBootstrap":              true,
-		"serializeImagePulls":             false,
-		"maxParallelImagePulls":           5,
-		"shutdownGracePeriod":             "30s",
-		"shutdownGracePeriodCriticalPods": "10s",
-		"systemReserved":                  map[string]any{"cpu": "100m", "memory": "200Mi"},
+		"authorization":            map[string]any{"mode": "Webhook"},
+		"clusterDNS":               []string{in.DNSAddress},
+		"clusterDomain":            in.DNSDomain,
+		"containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+		"rotateCertificates":       true,
+		"serverTLSBootstrap":       true,
+		"serializeImagePulls":      false,
+		"maxParallelImagePulls":    5,
 	}
 	if in.ProviderID != "" {
 		config["providerID"] = in.ProviderID
@@ -155,22 +151,29 @@ func (in BootstrapInput) kubeletConfiguration() map[string]any {
 	}
 	if in.Container {
 		maps.Copy(config, onSharedHost)
+	} else {
+		maps.Copy(config, onOwnMachine)
 	}
 	return config
 }
 
-// onSharedHost is what is different for kubelet in a container: control groups of either version and not systemd's, swap
-// and a full disk that are the host's business, nothing to reserve, and no login manager that announces a shutdown.
+// onOwnMachine leaves something to the system, and ends pods in order when the machine is turned off.
+var onOwnMachine = map[string]any{
+	"cgroupDriver":                    "systemd",
+	"shutdownGracePeriod":             "30s",
+	"shutdownGracePeriodCriticalPods": "10s",
+	"systemReserved":                  map[string]any{"cpu": "100m", "memory": "200Mi"},
+}
+
+// onSharedHost is for kubelet in a container: control groups of either version, swap and a rather full disk are the host's
+// business.
 var onSharedHost = map[string]any{
-	"cgroupDriver":                    "cgroupfs",
-	"failCgroupV1":                    false,
-	"failSwapOn":                      false,
-	"oomScoreAdj":                     0,
-	"systemReserved":                  map[string]any{},
-	"shutdownGracePeriod":             "0s",
-	"shutdownGracePeriodCriticalPods": "0s",
-	"imageGCHighThresholdPercent":     100,
-	"imageGCLowThresholdPercent":      99,
+	"cgroupDriver":                "cgroupfs",
+	"failCgroupV1":                false,
+	"failSwapOn":                  false,
+	"oomScoreAdj":                 0,
+	"imageGCHighThresholdPercent": 100,
+	"imageGCLowThresholdPercent":  99,
 	"evictionHard": map[string]any{
 		"memory.available":   "100Mi",
 		"nodefs.available":   "1Gi",

@@ -38,7 +38,7 @@ func PoolStatuses(cluster *v1alpha1.HostedCluster, live Live) []v1alpha1.NodePoo
 	removed := []v1alpha1.NodePoolStatus{}
 	for name, left := range machines {
 		status := count(name, left)
-		status.Message = "the pool was removed: " + goingAway(left)
+		status.Message = strings.TrimSuffix("the pool was removed: "+goingAway(left), ": ")
 		removed = append(removed, status)
 	}
 	slices.SortFunc(removed, func(a, b v1alpha1.NodePoolStatus) int { return cmp.Compare(a.Name, b.Name) })
@@ -80,9 +80,10 @@ func poolWaitsFor(cluster *v1alpha1.HostedCluster, pool v1alpha1.NodePool, statu
 	case status.Replicas < wanted:
 		return fmt.Sprintf("%d of %d machines exist", status.Replicas, wanted)
 	case status.UpToDateReplicas < wanted:
-		return fmt.Sprintf("%d of %d machines are up to date, the others are replaced one by one", status.UpToDateReplicas, wanted)
+		progress := fmt.Sprintf("%d of %d machines are up to date, the others are replaced one by one", status.UpToDateReplicas, wanted)
+		return strings.TrimSuffix(progress+"; "+goingAway(machines), "; ")
 	case status.Replicas > wanted:
-		return goingAway(machines)
+		return cmp.Or(goingAway(machines), "machines are about to go away")
 	}
 	if target := cmp.Or(pool.Version, cluster.Spec.Version); newer(target, status.Version) {
 		return fmt.Sprintf("Kubernetes %s follows when the control plane runs it", target)
@@ -113,6 +114,7 @@ func trouble(m clusterv1.Machine, live Live) string {
 	return cmp.Or(message(m.Status.Conditions, clusterv1.MachineNodeReadyCondition), "its node is not ready")
 }
 
+// goingAway says what the machines that are being deleted wait for, empty if none is.
 func goingAway(machines []clusterv1.Machine) string {
 	var parts []string
 	for _, m := range machines {
@@ -121,9 +123,6 @@ func goingAway(machines []clusterv1.Machine) string {
 		}
 		reason := message(m.Status.Conditions, clusterv1.MachineDeletingCondition)
 		parts = append(parts, strings.TrimSuffix("machine "+m.Name+" is going away: "+reason, ": "))
-	}
-	if len(parts) == 0 {
-		return "machines are about to go away"
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, "; ")
@@ -142,9 +141,14 @@ func notReady(conditions []metav1.Condition) string {
 	return message(conditions, v1alpha1.ConditionReady)
 }
 
+// message returns a condition's message in one line.
 func message(conditions []metav1.Condition, conditionType string) string {
-	if c := meta.FindStatusCondition(conditions, conditionType); c != nil {
-		return c.Message
+	c := meta.FindStatusCondition(conditions, conditionType)
+	if c == nil {
+		return ""
 	}
-	return ""
+	return oneLine.Replace(strings.TrimPrefix(c.Message, "* "))
 }
+
+// oneLine undoes the lists that Cluster API writes.
+var oneLine = strings.NewReplacer(":\n* ", ": ", "\n* ", "; ", "\n", " ")

@@ -7,9 +7,9 @@ import (
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -29,30 +29,34 @@ import (
 	"canopy.dev/canopy/internal/machine/local"
 )
 
-// runMachineControllers runs everything that a seed runs for machines, until the tests end.
-var runMachineControllers = sync.OnceValue(func() error {
+// runMachineControllers runs everything that a seed runs for machines, until the test ends.
+func runMachineControllers(t *testing.T) {
+	t.Helper()
 	opts := Options{Workers: 4, Clock: clock.RealClock{}, HealthAddress: "0", MetricsAddress: "0", RegistryMirror: "http://192.0.2.1:5000"}
-	ctx := context.Background()
 	mgr, err := newManager(&config, opts)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	clusters, err := SetupClusterAPI(ctx, mgr)
+	clusters, err := SetupClusterAPI(t.Context(), mgr)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	for _, setup := range []func() error{
-		func() error { return setupBootstrap(mgr, clusters, opts) },
-		func() error { return setupProviderMachine(mgr, opts.Workers) },
-		func() error { return setupCSR(mgr, clusters, opts.Workers) },
-	} {
-		if err := setup(); err != nil {
-			return err
+	if err := errors.Join(
+		setupBootstrap(mgr, clusters, opts),
+		setupProviderMachine(mgr, opts.Workers),
+		setupCSR(mgr, clusters, opts.Workers),
+	); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan error)
+	go func() { stopped <- mgr.Start(t.Context()) }()
+	t.Cleanup(func() {
+		clusters.(interface{ Shutdown() }).Shutdown()
+		if err := <-stopped; err != nil {
+			t.Error(err)
 		}
-	}
-	go func() { _ = mgr.Start(ctx) }() // a test that waits in vain says so
-	return nil
-})
+	})
+}
 
 // poolTest is a cluster with one pool of one machine, whose control plane is pretended.
 type poolTest struct {
@@ -63,9 +67,6 @@ type poolTest struct {
 
 func newPoolTest(t *testing.T, name string) poolTest {
 	t.Helper()
-	if err := runMachineControllers(); err != nil {
-		t.Fatal(err)
-	}
 	p := poolTest{T: t, Client: newClient(t)}
 	ns := v1alpha1.NamespacePrefix + name
 	create(t, p.Client, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
@@ -218,7 +219,13 @@ func (p poolTest) bootstrapUser(name string) string {
 	return "system:bootstrap:" + parseToken(&secrets[0]).id
 }
 
-func TestAMachineBecomesANodeAndIsReplacedWhenItsInstanceVanishes(t *testing.T) {
+func TestMachines(t *testing.T) {
+	runMachineControllers(t)
+	t.Run("a machine becomes a node, and is replaced when its instance vanishes", aMachinesLife)
+	t.Run("a certificate for an address waits until the provider knows it", aNewAddress)
+}
+
+func aMachinesLife(t *testing.T) {
 	p := newPoolTest(t, "lifecycle")
 	m := p.machine("")
 
@@ -270,7 +277,7 @@ func TestAMachineBecomesANodeAndIsReplacedWhenItsInstanceVanishes(t *testing.T) 
 	eventually(t, "for the machine without instance to go", func(ctx context.Context) bool { return !p.get(ctx, m, func() bool { return true }) })
 }
 
-func TestACertificateForAnAddressWaitsUntilTheProviderKnowsIt(t *testing.T) {
+func aNewAddress(t *testing.T) {
 	p := newPoolTest(t, "addresses")
 	p.initialize()
 	m := p.machine("")

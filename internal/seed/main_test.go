@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/internal/testenv"
@@ -19,7 +21,10 @@ import (
 // config is for the API server that the package's tests share. It is the seed's, and that of every user cluster, too.
 var config rest.Config
 
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m, &config)) }
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard()) // what fails is seen in what comes of it
+	os.Exit(testenv.Main(m, &config))
+}
 
 // patience is how long a test waits for what has to come.
 const patience = time.Minute
