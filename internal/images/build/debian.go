@@ -57,7 +57,7 @@ func (b *Builder) addDebian(ctx context.Context, a *archive, layer images.Layer)
 	cmd.Stdout = stdout
 	ended := make(chan error, 1)
 	go func() {
-		err := run(cmd)
+		err := run(ctx, cmd)
 		stdout.CloseWithError(err)
 		ended <- err
 	}()

@@ -41,7 +41,7 @@ func (b *Builder) compile(ctx context.Context, layer images.Layer, dir string) e
 	for _, target := range slices.Sorted(maps.Keys(layer.Go.Binaries)) {
 		cmd := b.goCommand(ctx, layer, "build", "-trimpath", "-ldflags="+layer.Go.LDFlags,
 			"-o", filepath.Join(dir, path.Base(target)), layer.Go.Binaries[target])
-		if err := run(cmd); err != nil {
+		if err := run(ctx, cmd); err != nil {
 			return fmt.Errorf("compiling %s in %s: %w", layer.Go.Binaries[target], layer.Go.Folder, err)
 		}
 	}
@@ -53,7 +53,7 @@ func (b *Builder) moduleFile(ctx context.Context, layer images.Layer, file strin
 	var output strings.Builder
 	cmd := b.goCommand(ctx, layer, "list", "-f", "{{.Dir}}", path.Dir(file))
 	cmd.Stdout = &output
-	if err := run(cmd); err != nil {
+	if err := run(ctx, cmd); err != nil {
 		return "", fmt.Errorf("looking for %s: %w", file, err)
 	}
 	return filepath.Join(strings.TrimSpace(output.String()), path.Base(file)), nil
@@ -83,8 +83,8 @@ func (b *Builder) askGoVersion() (string, error) {
 // killAfter is how long a command that was told to end may clean up.
 const killAfter = 10 * time.Second
 
-// run runs a command that dies with this process. Its error ends with the last lines of what the command said.
-func run(cmd *exec.Cmd) error {
+// run runs a command that was made with ctx and dies with this process. Its error ends with the last lines of what the command said.
+func run(ctx context.Context, cmd *exec.Cmd) error {
 	output := &tail{}
 	if cmd.Stdout == nil {
 		cmd.Stdout = output
@@ -99,7 +99,11 @@ func run(cmd *exec.Cmd) error {
 	// The kernel sends the signal when the thread ends that started the command.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := cmd.Run(); err != nil {
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return ctx.Err() // the command only says that it was told to end
+	}
+	if err != nil {
 		return fmt.Errorf("%w%s", err, output)
 	}
 	return nil
