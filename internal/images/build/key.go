@@ -60,12 +60,22 @@ func (b *Builder) key(layer images.Layer) (string, error) {
 		sums := strings.TrimSuffix(module, ".mod") + ".sum"
 		if err := hashTree(sum, filepath.Join(b.source, layer.Go.Folder), func(path string) bool {
 			source := strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go")
-			return source || path == module || path == sums
+			return source && compilesFolder(*layer.Go) || path == module || path == sums
 		}); err != nil {
 			return "", err
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// compilesFolder tells whether one of the binaries is made from sources in the layer's folder.
+func compilesFolder(g images.Go) bool {
+	for _, pkg := range g.Binaries {
+		if strings.HasPrefix(pkg, ".") {
+			return true
+		}
+	}
+	return false
 }
 
 // hashTree adds the names, modes and contents of the files below dir for whose path, relative to dir, wanted is true.

@@ -19,7 +19,7 @@ func TestKeyOfAGoLayer(t *testing.T) {
 		"images/tool/sub/sub.go": "package sub\n",
 	})
 	layer := images.Layer{Name: "tool", Go: &images.Go{
-		Folder: "images/tool", ModFile: "v2.mod", Binaries: map[string]string{"/tool": "example.com/tool"},
+		Folder: "images/tool", ModFile: "v2.mod", Binaries: map[string]string{"/tool": ".", "/other": "example.com/other"},
 	}}
 	key := func() string {
 		k, err := b.key(layer)
@@ -49,7 +49,12 @@ func TestKeyOfAGoLayer(t *testing.T) {
 			}
 		})
 	}
+	layer.Go.Binaries = map[string]string{"/other": "example.com/other"}
 	before := key()
+	writeFiles(t, b.source, map[string]string{"images/tool/sub/sub.go": "package sub // changed again\n"})
+	if key() != before {
+		t.Error("the key changed with a source of the folder, though nothing is compiled from there")
+	}
 	layer.Go.LDFlags = "-X main.version=2"
 	if key() == before {
 		t.Error("the key did not change with the linker's flags")
