@@ -179,7 +179,6 @@ func (r *HostedClusterReconciler) ensureService(ctx context.Context, hc *v1alpha
 		return nil, err
 	}
 	if err == nil && live.Spec.ClusterIP != "" && len(live.Spec.Ports) == 1 && live.Spec.Ports[0].NodePort != 0 {
-		wanted.Spec.Ports[0].NodePort = live.Spec.Ports[0].NodePort // what was assigned stays
 		return live, r.Applier.Apply(ctx, owner, []client.Object{wanted})
 	}
 	if err := r.Applier.ApplyOne(ctx, owner, wanted); err != nil {
