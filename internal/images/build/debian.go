@@ -48,9 +48,10 @@ func (b *Builder) addDebian(ctx context.Context, a *archive, layer images.Layer)
 		args = append(args, mergedUsr)
 	}
 	cmd := exec.CommandContext(ctx, "mmdebstrap", append(args, append([]string{d.Suite, "-"}, sources...)...)...)
-	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(updated.Unix(), 10), "TMPDIR="+b.cache.temporary(layer.Name))
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(updated.Unix(), 10))
 	if os.Geteuid() == 0 {
-		// What mmdebstrap mounts is gone with it, even if it is killed.
+		// What mmdebstrap mounts is gone with it even if it is killed, and the next build deletes its files.
+		cmd.Env = append(cmd.Env, "TMPDIR="+b.cache.temporary(layer.Name))
 		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	}
 	output, stdout := io.Pipe()
