@@ -27,8 +27,9 @@ func main() {
 	rest := flag.Duration("rest", time.Minute, "how long a control plane rests before its memory is read")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *serial, *parallel, *rest); err != nil {
+	err := run(ctx, *serial, *parallel, *rest)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -43,7 +44,7 @@ func run(ctx context.Context, serial int, parallel string, rest time.Duration) e
 	if err != nil {
 		return err
 	}
-	defer b.cleanUp()
+	defer b.cleanUp() //nolint:contextcheck // also after an interrupt
 	if err := b.idle(ctx, rest); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,7 +38,7 @@ func main() {
 }
 
 func run(folder string) error {
-	source, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	source, err := exec.CommandContext(context.Background(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {
 		return fmt.Errorf("looking for the module %s: %w", module, err)
 	}

@@ -155,26 +155,31 @@ func TestComponents(t *testing.T) {
 		"no pod": {Live{}, Etcd, v1alpha1.ComponentStatus{Name: Etcd, Reason: "Waiting", Message: "its pod does not exist yet"}},
 		"a pod that fits on no node": {
 			Live{Pod: &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/1 nodes are available"}}}}},
-			Etcd, v1alpha1.ComponentStatus{Name: Etcd, Reason: "Unschedulable", Message: "its pod cannot be placed on a node of the seed: 0/1 nodes are available"},
+			Etcd,
+			v1alpha1.ComponentStatus{Name: Etcd, Reason: "Unschedulable", Message: "its pod cannot be placed on a node of the seed: 0/1 nodes are available"},
 		},
 		"an image that is not there": {
 			Live{Pod: pod(corev1.ContainerStatus{Name: Etcd, Image: "example/etcd:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "not found\nmore"}}})},
-			Etcd, v1alpha1.ComponentStatus{Name: Etcd, Reason: "ImageUnavailable", Message: "image example/etcd:1 cannot be pulled; check that the seed's registry has it (canopy images push). not found"},
+			Etcd,
+			v1alpha1.ComponentStatus{Name: Etcd, Reason: "ImageUnavailable", Message: "image example/etcd:1 cannot be pulled; check that the seed's registry has it (canopy images push). not found"},
 		},
 		"a process that crashes": {
 			Live{Pod: pod(corev1.ContainerStatus{
 				Name: Etcd, RestartCount: 3, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
 				LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}},
 			})},
-			Etcd, v1alpha1.ComponentStatus{Name: Etcd, Reason: "CrashLoopBackOff", Message: "it has ended 3 times; the last time, it ended with exit code 2 (Error)"},
+			Etcd,
+			v1alpha1.ComponentStatus{Name: Etcd, Reason: "CrashLoopBackOff", Message: "it has ended 3 times; the last time, it ended with exit code 2 (Error)"},
 		},
 		"an API that answers is ready before its probe says so": {
 			Live{Pod: pod(corev1.ContainerStatus{Name: "kubernetes", State: running}), Health: map[string]error{APIServer: nil}},
-			APIServer, v1alpha1.ComponentStatus{Name: APIServer, Ready: true, Reason: "Running"},
+			APIServer,
+			v1alpha1.ComponentStatus{Name: APIServer, Ready: true, Reason: "Running"},
 		},
 		"a scheduler that does not answer beside an API that does": {
 			Live{Pod: pod(corev1.ContainerStatus{Name: "kubernetes", Ready: true, State: running}), Health: map[string]error{APIServer: nil, Scheduler: errTest}},
-			Scheduler, v1alpha1.ComponentStatus{Name: Scheduler, Reason: "Starting", Message: "its health check says: connection refused"},
+			Scheduler,
+			v1alpha1.ComponentStatus{Name: Scheduler, Reason: "Starting", Message: "its health check says: connection refused"},
 		},
 	}
 	for name, tc := range tests {

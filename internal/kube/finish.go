@@ -22,30 +22,30 @@ import (
 // resync is how long a settled object is left alone before it is looked at again, with a jitter of half of it.
 const resync = 10 * time.Minute
 
-// Waiting is returned by a reconciler that has done what it can and waits for something else. It is no failure: it
+// WaitingError is returned by a reconciler that has done what it can and waits for something else. It is no failure: it
 // becomes the Ready condition's reason and message.
-type Waiting struct {
+type WaitingError struct {
 	Reason, Message string
 	// After is when to look again if no watch wakes the reconciler before; 0: after the usual resync.
 	After time.Duration
 }
 
 // Error returns the message.
-func (w *Waiting) Error() string { return w.Message }
+func (w *WaitingError) Error() string { return w.Message }
 
-// Wait returns a *Waiting.
+// Wait returns a *WaitingError.
 func Wait(reason, message string, after time.Duration) error {
-	return &Waiting{Reason: reason, Message: message, After: after}
+	return &WaitingError{Reason: reason, Message: message, After: after}
 }
 
-// Rejected is returned by a reconciler when only a change of the spec can help; there is no retry.
-type Rejected struct{ Reason, Message string }
+// RejectedError is returned by a reconciler when only a change of the spec can help; there is no retry.
+type RejectedError struct{ Reason, Message string }
 
 // Error returns the message.
-func (r *Rejected) Error() string { return r.Message }
+func (r *RejectedError) Error() string { return r.Message }
 
-// Reject returns a *Rejected.
-func Reject(reason, message string) error { return &Rejected{Reason: reason, Message: message} }
+// Reject returns a *RejectedError.
+func Reject(reason, message string) error { return &RejectedError{Reason: reason, Message: message} }
 
 // Conditioned is an object whose status has conditions.
 type Conditioned interface {
@@ -61,8 +61,8 @@ type Conditioned interface {
 func Finish(ctx context.Context, c client.Client, before, obj Conditioned, err error) (reconcile.Result, error) {
 	result := reconcile.Result{RequeueAfter: wait.Jitter(resync, 0.5)}
 	ready := metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, ObservedGeneration: obj.GetGeneration()}
-	var waiting *Waiting
-	var rejected *Rejected
+	var waiting *WaitingError
+	var rejected *RejectedError
 	switch {
 	case err == nil:
 		ready.Status, ready.Reason = metav1.ConditionTrue, "Ready"

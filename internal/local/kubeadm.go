@@ -39,8 +39,8 @@ type kubeadmProgress struct {
 // configAnnotation of a pod is the hash of the configuration that kubeadm made it from.
 const configAnnotation = "canopy.dev/config"
 
-// skippedPhases of `kubeadm init`: those that ran before, and what is ours: preflight checks and kubelet.
-const skippedPhases = "preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,wait-control-plane,show-join-command"
+// skippedPhases of `kubeadm init`: the keys are there already; preflight checks and kubelet are ours.
+const skippedPhases = "preflight,certs,kubeconfig,kubelet-start,show-join-command"
 
 // kubeadmPatches returns patches by file name. The requests that kubeadm writes add up to nearly half of a small
 // machine, which would be missing for user clusters; its startup probes look every ten seconds; a second DNS server on
@@ -99,7 +99,11 @@ func ensureKubernetes(ctx context.Context, p process, hash string) error {
 		return err
 	}
 	if progress.Config != hash {
-		if err := initialize(ctx, p, hash, progress.Config != ""); err != nil {
+		apply := kubeadmInit
+		if progress.Config != "" {
+			apply = kubeadmAgain
+		}
+		if err := apply(ctx, p, hash); err != nil {
 			return err
 		}
 		progress.Config = hash
@@ -110,22 +114,25 @@ func ensureKubernetes(ctx context.Context, p process, hash string) error {
 	return awaitSystemPods(ctx, p.Since, hash, allPods)
 }
 
-// initialize runs kubeadm for a new or changed configuration. Kubeadm does not wait until components that ran before have
-// been replaced, so it is done here between its phases.
-func initialize(ctx context.Context, p process, hash string, again bool) error {
-	for _, phase := range [][]string{{"etcd", "local"}, {"control-plane", "all"}} {
-		if err := kubeadm(ctx, p, append([]string{"init", "phase"}, phase...)...); err != nil {
-			return err
-		}
+// kubeadmInit makes the cluster.
+func kubeadmInit(ctx context.Context, p process, _ string) error {
+	return kubeadm(ctx, p, "init", "--skip-phases="+skippedPhases)
+}
+
+// kubeadmAgain applies a changed configuration to the cluster. Kubeadm does not expect that its components are replaced,
+// so this is waited for here, between its phases.
+func kubeadmAgain(ctx context.Context, p process, hash string) error {
+	if err := kubeadm(ctx, p, "init", "phase", "etcd", "local"); err != nil {
+		return err
+	}
+	if err := kubeadm(ctx, p, "init", "phase", "control-plane", "all"); err != nil {
+		return err
 	}
 	if err := awaitSystemPods(ctx, p.Since, hash, controlPlanePods); err != nil {
 		return err
 	}
-	if err := kubeadm(ctx, p, "init", "--skip-phases="+skippedPhases); err != nil {
+	if err := kubeadm(ctx, p, "init", "--skip-phases="+skippedPhases+",etcd,control-plane,wait-control-plane"); err != nil {
 		return err
-	}
-	if !again {
-		return nil
 	}
 	return restartKubeProxy(ctx, p)
 }

@@ -125,7 +125,7 @@ func startSandbox(ctx context.Context, boundary string) (process, error) {
 	defer reportRead.Close()
 
 	// Not CommandContext: the sandbox outlives this command.
-	cmd := exec.Command(binaryPath, "sandbox", specPath)
+	cmd := exec.Command(binaryPath, "sandbox", specPath) //nolint:noctx // it outlives this command
 	cmd.Dir, cmd.Env = "/", []string{}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{goRead, reportWrite} // fds 3 and 4

@@ -51,6 +51,7 @@ func Up(ctx context.Context, options Options) error {
 	return runSteps(ctx, &u.progress, []step{
 		{"install packages", u.installPackages},
 		{"build images", u.buildImages},
+		{"provide kubectl", u.provideKubectl},
 		{"unpack the node", u.unpackNode},
 		{"start the sandbox", u.startSandbox},
 		{"connect the network", u.connectNetwork},

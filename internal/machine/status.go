@@ -58,7 +58,7 @@ func poolStatus(cluster *v1alpha1.HostedCluster, pool v1alpha1.NodePool, machine
 }
 
 func count(pool string, machines []clusterv1.Machine) v1alpha1.NodePoolStatus {
-	status := v1alpha1.NodePoolStatus{Name: pool, Replicas: int32(len(machines))} //nolint:gosec // a thousand at most
+	status := v1alpha1.NodePoolStatus{Name: pool, Replicas: int32(len(machines))}
 	for _, m := range machines {
 		if meta.IsStatusConditionTrue(m.Status.Conditions, clusterv1.MachineNodeReadyCondition) {
 			status.ReadyReplicas++

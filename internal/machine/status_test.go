@@ -64,15 +64,18 @@ func TestPoolStatuses(t *testing.T) {
 		want    []v1alpha1.NodePoolStatus
 	}{
 		"a pool that is as it should be needs no words": {
-			demo(), Live{Machines: []clusterv1.Machine{node("a"), node("b")}},
+			demo(),
+			Live{Machines: []clusterv1.Machine{node("a"), node("b")}},
 			[]v1alpha1.NodePoolStatus{{Name: "workers", Replicas: 2, ReadyReplicas: 2, UpToDateReplicas: 2, Version: "1.37.2"}},
 		},
 		"a pool without machines waits for them": {
-			demo(), Live{},
+			demo(),
+			Live{},
 			[]v1alpha1.NodePoolStatus{{Name: "workers", Version: "1.37.2", Message: "0 of 2 machines exist"}},
 		},
 		"a machine waits for its user data": {
-			demo(), Live{
+			demo(),
+			Live{
 				Machines: []clusterv1.Machine{node("a"), node("b", starting)},
 				BootstrapConfigs: []v1alpha1.BootstrapConfig{{
 					ObjectMeta: metav1.ObjectMeta{Name: "b"},
@@ -83,21 +86,25 @@ func TestPoolStatuses(t *testing.T) {
 			[]v1alpha1.NodePoolStatus{{Name: "workers", Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: the API does not answer"}},
 		},
 		"a machine waits for its instance": {
-			demo(), Live{Machines: []clusterv1.Machine{node("a"), node("b", starting)}, ProviderMachines: []v1alpha1.ProviderMachine{unprovisioned}},
+			demo(),
+			Live{Machines: []clusterv1.Machine{node("a"), node("b", starting)}, ProviderMachines: []v1alpha1.ProviderMachine{unprovisioned}},
 			[]v1alpha1.NodePoolStatus{{Name: "workers", Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: pod b: image is missing"}},
 		},
 		"a machine has not joined": {
-			demo(), Live{Machines: []clusterv1.Machine{node("a"), node("b", starting)}, ProviderMachines: []v1alpha1.ProviderMachine{booted}},
+			demo(),
+			Live{Machines: []clusterv1.Machine{node("a"), node("b", starting)}, ProviderMachines: []v1alpha1.ProviderMachine{booted}},
 			[]v1alpha1.NodePoolStatus{{Name: "workers", Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: has booted and has not joined the cluster yet"}},
 		},
 		"a node is not ready": {
-			demo(), Live{Machines: []clusterv1.Machine{node("a"), node("b", func(m *clusterv1.Machine) {
+			demo(),
+			Live{Machines: []clusterv1.Machine{node("a"), node("b", func(m *clusterv1.Machine) {
 				m.Status.Conditions = []metav1.Condition{condition(clusterv1.MachineNodeReadyCondition, false, "* Node.Ready: no network")}
 			})}, ProviderMachines: []v1alpha1.ProviderMachine{booted}},
 			[]v1alpha1.NodePoolStatus{{Name: "workers", Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: Node.Ready: no network"}},
 		},
 		"machines are replaced one by one": {
-			demo(), Live{Machines: []clusterv1.Machine{node("a", outdated, draining), node("b", outdated), node("c")}},
+			demo(),
+			Live{Machines: []clusterv1.Machine{node("a", outdated, draining), node("b", outdated), node("c")}},
 			[]v1alpha1.NodePoolStatus{{
 				Name: "workers", Replicas: 3, ReadyReplicas: 3, UpToDateReplicas: 1, Version: "1.37.2",
 				Message: "1 of 2 machines are up to date, the others are replaced one by one; machine a is going away: Drain not completed yet: Pod a: waits",

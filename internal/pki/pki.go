@@ -153,9 +153,9 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 }
 
-func (pair KeyPair) parse() (*x509.Certificate, *ecdsa.PrivateKey, error) {
-	certPEM, _ := pem.Decode(pair.Cert)
-	keyPEM, _ := pem.Decode(pair.Key)
+func (ca KeyPair) parse() (*x509.Certificate, *ecdsa.PrivateKey, error) {
+	certPEM, _ := pem.Decode(ca.Cert)
+	keyPEM, _ := pem.Decode(ca.Key)
 	if certPEM == nil || keyPEM == nil {
 		return nil, nil, errors.New("no PEM-encoded certificate and key")
 	}

@@ -222,6 +222,7 @@ func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.I
 	}
 	url := endpoint(in)
 	if live.Health[controlplane.APIServer] = ask(ctx, url+"/readyz", "", keys.ca.Cert); live.Health[controlplane.APIServer] != nil {
+		//nolint:contextcheck // it goes on when this reconciliation has ended
 		r.prober.waitFor(r.Options.Context, hc, url+"/readyz", keys.ca.Cert)
 		return live, nil
 	}

@@ -189,6 +189,7 @@ func (p poolTest) ask(user string, groups []string, request *certificatesv1.Cert
 }
 
 func clientRequest(t *testing.T, node string) *certificatesv1.CertificateSigningRequest {
+	t.Helper()
 	return &certificatesv1.CertificateSigningRequest{Spec: certificatesv1.CertificateSigningRequestSpec{
 		SignerName: certificatesv1.KubeAPIServerClientKubeletSignerName,
 		Usages:     []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth},
@@ -199,6 +200,7 @@ func clientRequest(t *testing.T, node string) *certificatesv1.CertificateSigning
 }
 
 func servingRequest(t *testing.T, node, ip string) *certificatesv1.CertificateSigningRequest {
+	t.Helper()
 	return &certificatesv1.CertificateSigningRequest{Spec: certificatesv1.CertificateSigningRequestSpec{
 		SignerName: certificatesv1.KubeletServingSignerName,
 		Usages:     []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageServerAuth},

@@ -31,7 +31,7 @@ const patience = time.Minute
 
 func newClient(t *testing.T) client.Client {
 	t.Helper()
-	c, err := client.New(&config, client.Options{Scheme: Scheme()})
+	c, err := client.NewWithWatch(&config, client.Options{Scheme: Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}

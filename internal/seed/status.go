@@ -98,7 +98,7 @@ func explain(components []v1alpha1.ComponentStatus) string {
 	return strings.Join(parts, "; ")
 }
 
-// summary is nil when every condition is true, otherwise a *kube.Waiting with the first that is not, in the order in
+// summary is nil when every condition is true, otherwise a *kube.WaitingError with the first that is not, in the order in
 // which they come true.
 func summary(hc *v1alpha1.HostedCluster) error {
 	for _, t := range []string{

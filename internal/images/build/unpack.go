@@ -26,7 +26,7 @@ const xattrRecord = "SCHILY.xattr."
 // extended attributes and device nodes. Files that are there already are replaced, others stay; no link in dir leads
 // out of it. The caller has to be root.
 func Unpack(ctx context.Context, image Image, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // not only root uses the system in there
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("unpacking %s: %w", image.Ref(), err)
 	}
 	root, err := os.OpenRoot(dir)
