@@ -124,7 +124,7 @@ func replace(path string, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("writing the CNI configuration: %w", err)
 	}
-	defer os.Remove(temporary.Name()) //nolint:errcheck // gone if all went well
+	defer os.Remove(temporary.Name())
 	_, err = temporary.Write(content)
 	if err := errors.Join(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close()); err != nil {
 		return fmt.Errorf("writing %s: %w", temporary.Name(), err)
