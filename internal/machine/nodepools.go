@@ -68,6 +68,7 @@ func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
 		return nil, err
 	}
 	network := cluster.Spec.Network
+	hosted := clusterv1.ContractVersionedObjectReference{APIGroup: v1alpha1.GroupVersion.Group, Kind: "HostedControlPlane", Name: cluster.Name}
 	return &clusterv1.Cluster{
 		ObjectMeta: objectMeta(cluster, cluster.Name),
 		Spec: clusterv1.ClusterSpec{
@@ -77,9 +78,8 @@ func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
 				ServiceDomain: network.DNSDomain,
 			},
 			ControlPlaneEndpoint: endpoint,
-			ControlPlaneRef: clusterv1.ContractVersionedObjectReference{
-				APIGroup: v1alpha1.GroupVersion.Group, Kind: "HostedControlPlane", Name: cluster.Name,
-			},
+			ControlPlaneRef:      hosted,
+			InfrastructureRef:    hosted,
 		},
 	}, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -120,6 +121,7 @@ func (p poolTest) initialize() {
 	hcp := &v1alpha1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: p.cluster.Namespace, Name: p.cluster.Name}}
 	patchStatus(p.T, p.Client, hcp, func() {
 		hcp.Status.Initialization.ControlPlaneInitialized = true
+		hcp.Status.Initialization.Provisioned = true
 		hcp.Status.ExternalManagedControlPlane = true
 		hcp.Status.Version = "v1.37.2"
 	})
@@ -238,6 +240,12 @@ func aMachinesLife(t *testing.T) {
 		})
 	})
 	p.initialize()
+	capi := &clusterv1.Cluster{ObjectMeta: p.cluster.ObjectMeta}
+	eventually(t, "for Cluster API to take the cluster for complete, without which it checks no machine's health", func(ctx context.Context) bool {
+		return p.get(ctx, capi, func() bool {
+			return meta.IsStatusConditionTrue(capi.Status.Conditions, clusterv1.ClusterInfrastructureReadyCondition)
+		})
+	})
 	eventually(t, "for the machine's user data", func(ctx context.Context) bool {
 		return p.get(ctx, config, func() bool { return config.Status.Initialization.DataSecretCreated })
 	})

@@ -62,6 +62,7 @@ func (r *HostedClusterReconciler) mirrorControlPlane(ctx context.Context, hc *v1
 	}
 	before := hcp.DeepCopy()
 	hcp.Status.Initialization.ControlPlaneInitialized = true
+	hcp.Status.Initialization.Provisioned = true
 	hcp.Status.ExternalManagedControlPlane = true
 	hcp.Status.Version = "v" + hc.Status.Version
 	return kube.PatchStatus(ctx, r.Client, before, hcp)

@@ -146,7 +146,7 @@ func (r *ProviderMachineReconciler) userData(ctx context.Context, capi *clusterv
 	return config.Status.DataSecretName, nil
 }
 
-// gone makes Cluster API replace the machine.
+// gone makes Cluster API replace the machine, without asking a node that is no more to let go of its pods and volumes.
 func (r *ProviderMachineReconciler) gone(ctx context.Context, capi *clusterv1.Machine, message string) error {
 	if capi.DeletionTimestamp.IsZero() {
 		if err := kube.Patch(ctx, r.Client, capi, func() {
@@ -154,6 +154,8 @@ func (r *ProviderMachineReconciler) gone(ctx context.Context, capi *clusterv1.Ma
 				capi.Annotations = map[string]string{}
 			}
 			capi.Annotations[clusterv1.RemediateMachineAnnotation] = ""
+			capi.Annotations[clusterv1.ExcludeNodeDrainingAnnotation] = ""
+			capi.Annotations[clusterv1.ExcludeWaitForNodeVolumeDetachAnnotation] = ""
 		}); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("asking for a replacement: %w", err)
 		}

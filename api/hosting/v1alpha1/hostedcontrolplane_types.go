@@ -5,9 +5,10 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// HostedControlPlane is what Cluster API asks about a control plane, by its contract for control plane providers. It
-// only mirrors the HostedCluster of the same name. It is a kind of its own because Cluster API deletes the control plane
-// together with its Cluster, while here the Cluster goes because its HostedCluster does.
+// HostedControlPlane is what Cluster API asks about a control plane, by its contract for control plane providers, and about
+// what a cluster's machines have in common, by its contract for infrastructure clusters: without the latter its health
+// checks replace no machine. It only mirrors the HostedCluster of the same name. It is a kind of its own because Cluster API
+// deletes the control plane together with its Cluster, while here the Cluster goes because its HostedCluster does.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -57,6 +58,10 @@ type ControlPlaneInitialization struct {
 	//
 	// +optional
 	ControlPlaneInitialized bool `json:"controlPlaneInitialized,omitempty"`
+	// provisioned turns true at the same time, and stays true: there is nothing else that machines would have in common.
+	//
+	// +optional
+	Provisioned bool `json:"provisioned,omitempty"`
 }
 
 // HostedControlPlaneList is a list of HostedControlPlanes.
