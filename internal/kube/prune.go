@@ -55,8 +55,8 @@ type PruneScope struct {
 }
 
 // Delete deletes obj in the background; that it does not exist is no error.
-func Delete(ctx context.Context, c client.Client, obj client.Object) error {
-	err := c.Delete(ctx, obj, client.PropagationPolicy(metav1.DeletePropagationBackground))
+func Delete(ctx context.Context, c client.Client, obj client.Object, opts ...client.DeleteOption) error {
+	err := c.Delete(ctx, obj, append(opts, client.PropagationPolicy(metav1.DeletePropagationBackground))...)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting %s %s: %w", obj.GetObjectKind().GroupVersionKind().Kind, client.ObjectKeyFromObject(obj), err)
 	}

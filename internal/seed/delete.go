@@ -27,15 +27,15 @@ const deletionRetry = time.Second
 // delete takes a cluster away, in this order; each step starts when the one before is done, and says what it waits for:
 //
 //  1. machines            their instances go while the control plane still runs; Cluster API does it
-//  2. the namespace       and with it pods, volume claims, keys, everything but the HostedCluster itself
+//  2. what we made        pods, volume claims, keys, Services
 //  3. volumes             their provisioner deletes the data
-//  4. the finalizer       and with it the HostedCluster, and then the namespace
+//  4. the namespace       with the HostedCluster as the last thing of ours in it, so that Kubernetes need not look twice
 //
 // It returns true when the HostedCluster is gone, so that there is no status left to write.
 func (r *HostedClusterReconciler) delete(ctx context.Context, hc *v1alpha1.HostedCluster) (bool, error) {
 	r.prober.forget(hc)
 	r.addons.forget(hc)
-	for _, step := range []func(context.Context, *v1alpha1.HostedCluster) (string, error){r.deleteMachines, r.deleteNamespace, r.volumesGone} {
+	for _, step := range []func(context.Context, *v1alpha1.HostedCluster) (string, error){r.deleteMachines, r.deleteContents, r.volumesGone} {
 		waitsFor, err := step(ctx, hc)
 		if err != nil {
 			return false, err
@@ -43,6 +43,9 @@ func (r *HostedClusterReconciler) delete(ctx context.Context, hc *v1alpha1.Hoste
 		if waitsFor != "" {
 			return false, kube.Wait(v1alpha1.ReasonDeleting, waitsFor, deletionRetry)
 		}
+	}
+	if err := r.deleteNamespace(ctx, hc); err != nil {
+		return false, err
 	}
 	return true, kube.RemoveFinalizer(ctx, r.Client, hc, v1alpha1.Finalizer)
 }
@@ -75,44 +78,54 @@ func (r *HostedClusterReconciler) deleteMachines(ctx context.Context, hc *v1alph
 	return fmt.Sprintf("waiting for %d machines to go: %s (kubectl -n %s describe machine says why one stays)", len(names), list(names), hc.Namespace), nil
 }
 
-// gone are the kinds of which nothing may be left in the namespace before the finalizer is removed.
-var gone = []schema.GroupVersionKind{
+// contents are the kinds of what we made, in the order in which they are deleted: who makes pods goes before the pods.
+var contents = []schema.GroupVersionKind{
+	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
 	{Version: "v1", Kind: "Pod"},
+	{Version: "v1", Kind: "Service"},
 	{Version: "v1", Kind: "PersistentVolumeClaim"},
 	{Version: "v1", Kind: "Secret"},
-	{Version: "v1", Kind: "Service"},
-	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
+	{Version: "v1", Kind: "ConfigMap"},
 }
 
-func (r *HostedClusterReconciler) deleteNamespace(ctx context.Context, hc *v1alpha1.HostedCluster) (string, error) {
-	ns := &corev1.Namespace{}
-	if err := r.Get(ctx, client.ObjectKey{Name: hc.Namespace}, ns); err != nil {
-		return "", client.IgnoreNotFound(err)
-	}
-	// One that does not follow the rule was never filled by us.
-	if ns.Name != v1alpha1.NamespacePrefix+hc.Name {
-		return "", nil
-	}
-	if ns.DeletionTimestamp.IsZero() {
-		if err := kube.Delete(ctx, r.Client, ns); err != nil {
-			return "", err
-		}
-	}
+func (r *HostedClusterReconciler) deleteContents(ctx context.Context, hc *v1alpha1.HostedCluster) (string, error) {
 	var left []string
-	for _, gvk := range gone {
+	for _, gvk := range contents {
 		items := &metav1.PartialObjectMetadataList{}
 		items.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-		if err := r.APIReader.List(ctx, items, client.InNamespace(hc.Namespace)); err != nil {
+		if err := r.APIReader.List(ctx, items, client.InNamespace(hc.Namespace), client.MatchingLabels(clusterLabels(hc))); err != nil {
 			return "", err
 		}
-		for _, item := range items.Items {
+		for i := range items.Items {
+			item := &items.Items[i]
 			left = append(left, gvk.Kind+" "+item.Name)
+			if !item.DeletionTimestamp.IsZero() {
+				continue
+			}
+			item.SetGroupVersionKind(gvk)
+			// What a process would still write goes with the volume: there is no use in waiting for it.
+			if err := kube.Delete(ctx, r.Client, item, client.GracePeriodSeconds(1)); err != nil {
+				return "", err
+			}
 		}
 	}
 	if len(left) > 0 {
 		return "waiting for the namespace to be emptied of " + list(left), nil
 	}
 	return "", nil
+}
+
+func (r *HostedClusterReconciler) deleteNamespace(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+	ns := &corev1.Namespace{}
+	// Not from the cache, which lacks a namespace that was never labelled because its cluster was rejected.
+	if err := r.APIReader.Get(ctx, client.ObjectKey{Name: hc.Namespace}, ns); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	// One that does not follow the rule was never filled by us.
+	if ns.Name != v1alpha1.NamespacePrefix+hc.Name || !ns.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return kube.Delete(ctx, r.Client, ns)
 }
 
 func (r *HostedClusterReconciler) volumesGone(ctx context.Context, hc *v1alpha1.HostedCluster) (string, error) {

@@ -259,17 +259,8 @@ func TestDeletionSaysWhatItWaitsFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready := c.step()
-	if ready.Reason != v1alpha1.ReasonDeleting || !strings.Contains(ready.Message, "waiting for the namespace to be emptied of PersistentVolumeClaim etcd-data, Secret bye-kubeconfig") {
+	if ready.Reason != v1alpha1.ReasonDeleting || !strings.Contains(ready.Message, "waiting for the namespace to be emptied of ConfigMap control-plane, PersistentVolumeClaim etcd-data, Secret bye-kubeconfig") {
 		t.Errorf("Ready: %+v", ready)
-	}
-	ns := &corev1.Namespace{}
-	if err := c.Get(t.Context(), client.ObjectKey{Name: c.hc.Namespace}, ns); err != nil || ns.DeletionTimestamp.IsZero() {
-		t.Errorf("the namespace is not being deleted: %v", err)
-	}
-	for _, kind := range []client.Object{&corev1.Secret{}, &corev1.Service{}, &appsv1.StatefulSet{}, &corev1.PersistentVolumeClaim{}} {
-		if err := c.DeleteAllOf(t.Context(), kind, client.InNamespace(c.hc.Namespace)); err != nil {
-			t.Fatal(err)
-		}
 	}
 	claim := &corev1.PersistentVolumeClaim{}
 	c.get(claim, "etcd-data")
@@ -279,6 +270,10 @@ func TestDeletionSaysWhatItWaitsFor(t *testing.T) {
 	}
 	if _, err := c.Reconcile(t.Context(), c.hc); err != nil {
 		t.Fatal(err)
+	}
+	ns := &corev1.Namespace{}
+	if err := c.Get(t.Context(), client.ObjectKey{Name: c.hc.Namespace}, ns); err != nil || ns.DeletionTimestamp.IsZero() {
+		t.Errorf("the namespace is not being deleted: %v", err)
 	}
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(c.hc), c.hc); !apierrors.IsNotFound(err) {
 		t.Errorf("the HostedCluster is still there: %v", err)
