@@ -16,6 +16,7 @@ import (
 
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/images/build"
+	"canopy.dev/canopy/internal/local"
 )
 
 const imageNames = `Images are named as in the list, those made from Kubernetes with or without its version: etcd, node, node@1.36.3, or
@@ -98,7 +99,7 @@ func newImagesPushCommand() *cobra.Command {
 	var all bool
 	var registry string
 	cmd := &cobra.Command{
-		Use:   "push --registry URL [name[@version]...]",
+		Use:   "push [name[@version]...]",
 		Short: "Build images and copy them to a registry, as a mirror of the upstream ones",
 		Long:  imageNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -108,8 +109,8 @@ func newImagesPushCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "push every image for every Kubernetes version")
-	cmd.Flags().StringVar(&registry, "registry", "", "URL of the registry, such as http://192.0.2.1:5000 or https://registry.example.com/mirror")
-	return required(cmd, "registry")
+	cmd.Flags().StringVar(&registry, "registry", local.DefaultSettings().RegistryURL(), "URL of the registry, such as https://registry.example.com/mirror; the default is the local platform's own")
+	return cmd
 }
 
 func newImagesSaveCommand() *cobra.Command {

@@ -19,6 +19,7 @@ import (
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/controlplane"
 	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/install"
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/local/sandbox"
 )
@@ -41,7 +42,7 @@ func (u *up) installCanopy(ctx context.Context) error {
 	if err := ensureObjects(ctx, "namespaces", []client.Object{namespace}); err != nil {
 		return err
 	}
-	err := InstallChart(ctx, KubeconfigPath, Chart{
+	err := install.Run(ctx, KubeconfigPath, install.Chart{
 		Dir: filepath.Join(u.built.source, "deploy", "chart"), Release: "canopy", Namespace: SystemNamespace,
 		Values: map[string]any{
 			"image":            u.built.server,
@@ -49,7 +50,7 @@ func (u *up) installCanopy(ctx context.Context) error {
 			"seed": map[string]any{
 				"address":        u.Settings.NodeAddress().String(),
 				"reservedCIDRs":  []any{u.Settings.LinkCIDR.String(), u.Settings.PodCIDR.String(), u.Settings.ServiceCIDR.String()},
-				"registryMirror": u.Settings.registryURL(),
+				"registryMirror": u.Settings.RegistryURL(),
 			},
 		},
 	})
@@ -74,6 +75,9 @@ func (u *up) createDemo(ctx context.Context) error {
 		return fmt.Errorf("list the user clusters: %w", err)
 	}
 	if _, err := os.Stat(demoPath); err == nil || len(clusters.Items) > 0 {
+		if err := awaitFreshPods(ctx, c, u.process.Since); err != nil {
+			return err
+		}
 		return awaitClusters(ctx, c)
 	}
 	namespace := hostingv1alpha1.NamespacePrefix + DemoCluster

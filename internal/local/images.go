@@ -102,14 +102,14 @@ func (u *up) unpackNode(ctx context.Context) error {
 	return os.Rename(half, u.built.root)
 }
 
-// removeOtherRoots removes the root file systems of earlier versions.
+// removeOtherRoots removes the root file systems of earlier versions, which are beside the current one.
 func removeOtherRoots(current string) error {
-	entries, err := os.ReadDir(rootsDir)
+	entries, err := os.ReadDir(filepath.Dir(current))
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if path := filepath.Join(rootsDir, e.Name()); path != current {
+		if path := filepath.Join(filepath.Dir(current), e.Name()); path != current {
 			if err := os.RemoveAll(path); err != nil {
 				return err
 			}
@@ -137,7 +137,7 @@ func writeRootFiles(root string, files map[string]string) error {
 
 // pushImages fills the sandbox's registry, once it answers.
 func (u *up) pushImages(ctx context.Context) error {
-	url := u.Settings.registryURL()
+	url := u.Settings.RegistryURL()
 	if err := awaitRegistry(ctx, url); err != nil {
 		return err
 	}

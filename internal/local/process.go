@@ -21,7 +21,7 @@ type process struct {
 	PID       int    `json:"pid"`
 	StartTime uint64 `json:"startTime"` // clock ticks since boot, field 22 of /proc/PID/stat
 	BootID    string `json:"bootID"`
-	// Boundary is the hash of the sandbox.Boundary that the process was started with.
+	// Boundary identifies the sandbox.Boundary that the process was started with.
 	Boundary string `json:"boundary"`
 	// Since is when the process was started, in seconds since 1970.
 	Since int64 `json:"since"`

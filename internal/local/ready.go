@@ -73,6 +73,25 @@ func incomplete(pods []corev1.Pod, since int64, hash string) string {
 	return ""
 }
 
+// awaitFreshPods waits until kubelet has reported every pod anew in the sandbox that was started at since. Before, all
+// that is said about pods, and about clusters that are made of them, may be of a sandbox that is gone.
+func awaitFreshPods(ctx context.Context, c client.Client, since int64) error {
+	return await(ctx, "pods to be started again", func(ctx context.Context) string {
+		var pods corev1.PodList
+		if err := c.List(ctx, &pods); err != nil {
+			return err.Error()
+		}
+		for i := range pods.Items {
+			for _, status := range pods.Items[i].Status.ContainerStatuses {
+				if running := status.State.Running; running != nil && running.StartedAt.Unix() < since {
+					return "pod " + client.ObjectKeyFromObject(&pods.Items[i]).String() + " has not been started again yet"
+				}
+			}
+		}
+		return ""
+	})
+}
+
 // notReady says what a pod lacks to be ready in the sandbox that was started at since; empty: nothing.
 func notReady(pod *corev1.Pod, since int64) string {
 	for _, status := range pod.Status.ContainerStatuses {

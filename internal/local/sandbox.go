@@ -61,7 +61,10 @@ func makeStateDirs() error {
 func ensureSandbox(ctx context.Context, spec sandbox.Spec) (process, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	boundary := sandbox.Hash(spec.Boundary)
+	boundary, err := identifyBoundary(spec.Boundary)
+	if err != nil {
+		return process{}, err
+	}
 	p, running := runningSandbox()
 	if running && p.Boundary != boundary {
 		if err := stopSandbox(ctx, p); err != nil {
@@ -73,7 +76,6 @@ func ensureSandbox(ctx context.Context, spec sandbox.Spec) (process, error) {
 		return process{}, err
 	}
 	if !running {
-		var err error
 		if p, err = startSandbox(ctx, boundary); err != nil {
 			return process{}, err
 		}
@@ -83,6 +85,16 @@ func ensureSandbox(ctx context.Context, spec sandbox.Spec) (process, error) {
 		}
 	}
 	return p, awaitSpec(ctx, p, sandbox.Hash(spec))
+}
+
+// identifyBoundary returns what a sandbox has to be replaced for when it changes: the boundary, and the root directory
+// itself, which somebody may have removed and `canopy up` unpacked again.
+func identifyBoundary(b sandbox.Boundary) (string, error) {
+	var stat unix.Stat_t
+	if err := unix.Stat(b.Root, &stat); err != nil {
+		return "", fmt.Errorf("look at the root file system %s: %w", b.Root, err)
+	}
+	return sandbox.Hash([]any{b, stat.Dev, stat.Ino}), nil
 }
 
 // awaitSpec waits until the sandbox has taken over the spec with the hash and its daemons have been started.

@@ -39,8 +39,8 @@ func (s Settings) HostAddress() netip.Addr { return s.LinkCIDR.Masked().Addr().N
 // NodeAddress is the sandbox's end of the link: the address of the API, of NodePorts and of the registry.
 func (s Settings) NodeAddress() netip.Addr { return s.HostAddress().Next() }
 
-// registryURL is the platform's own image registry, as containerd and `canopy images push` reach it.
-func (s Settings) registryURL() string {
+// RegistryURL is the platform's own image registry, as containerd and `canopy images push` reach it.
+func (s Settings) RegistryURL() string {
 	return fmt.Sprintf("http://%s:%d", s.NodeAddress(), registryPort)
 }
 

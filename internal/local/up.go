@@ -141,7 +141,7 @@ func (u *up) nodeInput() (nodeInput, error) {
 		imageNames:  listedImages(),
 		Digests:     u.built.systemDigests(),
 		Nameservers: hostNameservers(),
-		Mirrors:     images.HostsFiles(u.Settings.registryURL()),
+		Mirrors:     images.HostsFiles(u.Settings.RegistryURL()),
 	}, nil
 }
 

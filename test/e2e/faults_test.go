@@ -85,7 +85,9 @@ func TestEverythingHeals(t *testing.T) {
 		cluster{t, c.name, c.namespace}.ready(2 * time.Minute)
 	})
 	t.Run("containerd", func(t *testing.T) {
-		kill(t, "^containerd --config /etc/canopy/containerd.toml")
+		if _, err := run(t.Context(), "", "bash", "-c", `pkill -KILL -x containerd -P "$(grep -o '"pid": [0-9]*' /run/canopy/sandbox.json | grep -o '[0-9]*')"`); err != nil {
+			t.Fatal(err)
+		}
 		witness(t)
 		cluster{t, c.name, c.namespace}.ready(3 * time.Minute)
 	})

@@ -1,12 +1,15 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package local
+// Package install installs Canopy's Helm chart. It runs in the canopy command, reads the chart from a folder, and writes
+// the chart's objects and Helm's record of them to the cluster of a kubeconfig.
+package install
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,8 +26,7 @@ import (
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage/driver"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-
-	"canopy.dev/canopy/internal/local/sandbox"
+	"k8s.io/cli-runtime/pkg/resource"
 )
 
 // contentLabel of a Helm release identifies the chart and the values that it was made from.
@@ -48,10 +50,10 @@ type Chart struct {
 	Values map[string]any
 }
 
-// InstallChart makes the release in the cluster of the kubeconfig file what c says. It does nothing when the release was
+// Run makes the release in the cluster of the kubeconfig file what c says. It does nothing when the release was
 // made from the same chart and values and all of its objects exist, and it takes over a release that a killed process
 // left half made. It does not wait for pods.
-func InstallChart(ctx context.Context, kubeconfig string, c Chart) error {
+func Run(ctx context.Context, kubeconfig string, c Chart) error {
 	loaded, err := loader.Load(c.Dir)
 	if err != nil {
 		return fmt.Errorf("read the chart %s: %w", c.Dir, err)
@@ -133,8 +135,9 @@ func upToDate(config *action.Configuration, last *release.Release, content strin
 	if err != nil {
 		return false
 	}
-	_, err = config.KubeClient.Get(objects, false)
-	return err == nil
+	return objects.Visit(func(info *resource.Info, err error) error {
+		return errors.Join(err, info.Get())
+	}) == nil
 }
 
 // contentHash identifies all files of the chart and the values.
@@ -143,6 +146,6 @@ func contentHash(loaded *chart.Chart, values map[string]any) string {
 	for _, file := range slices.SortedFunc(slices.Values(loaded.Raw), func(a, b *chartcommon.File) int { return strings.Compare(a.Name, b.Name) }) {
 		fmt.Fprintf(sum, "%s %d\n%s", file.Name, len(file.Data), file.Data)
 	}
-	fmt.Fprintln(sum, sandbox.Hash(values))
+	_ = json.NewEncoder(sum).Encode(values) // plain values always have a JSON form
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
