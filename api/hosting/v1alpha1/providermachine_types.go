@@ -22,7 +22,8 @@ type Provider struct {
 
 // LocalMachine is a machine that is a privileged pod on the seed.
 type LocalMachine struct {
-	// resources are the pod's requests and limits; the node reports the seed node's own capacity all the same.
+	// resources are the pod's requests and limits; none: the requests of an idle node. The node reports the seed node's
+	// own capacity all the same.
 	//
 	// +optional
 	Resources corev1.ResourceRequirements `json:"resources,omitempty"`

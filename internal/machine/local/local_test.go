@@ -54,6 +54,15 @@ func TestPod(t *testing.T) {
 	}))
 }
 
+func TestAMachineWithoutRequestsGetsThoseOfAnIdleNode(t *testing.T) {
+	m := providerMachine("m")
+	m.Spec.Provider.Local.Resources = corev1.ResourceRequirements{}
+	got := pod(m, "image", "user-data").Spec.Containers[0].Resources
+	if got.Requests.Cpu().IsZero() || got.Requests.Memory().IsZero() || len(got.Limits) > 0 {
+		t.Errorf("resources = %+v", got)
+	}
+}
+
 func TestInstanceOf(t *testing.T) {
 	addresses := []clusterv1.MachineAddress{
 		{Type: clusterv1.MachineInternalIP, Address: "10.0.0.7"}, {Type: clusterv1.MachineHostName, Address: "m"},
