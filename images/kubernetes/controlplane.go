@@ -34,6 +34,8 @@ import (
 const (
 	gcPercentStarting = 200
 	gcPercentReady    = 25
+	// settle is how long after the API the other components have done what they do once.
+	settle = 10 * time.Second
 )
 
 // newControlPlaneCommand returns a command that takes the arguments of each component after the component's name:
@@ -103,6 +105,8 @@ func runControlPlane(apiserverArgs, controllerManagerArgs, schedulerArgs []strin
 		if server.waitFor(ctx, "/readyz") {
 			debug.SetGCPercent(gcPercentReady)
 			debug.FreeOSMemory()
+			// Once more when the other two have filled their caches.
+			time.AfterFunc(settle, debug.FreeOSMemory)
 		}
 	}()
 	err = <-ended

@@ -18,6 +18,7 @@ import (
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/localvolume"
+	"canopy.dev/canopy/internal/nodenetwork"
 )
 
 // ownerLabel marks the objects that the local platform puts into its own cluster beside the Helm chart.
@@ -63,8 +64,7 @@ func storageObjects(serverImage string) []client.Object {
 	})
 }
 
-// networkPolicyObjects is where the engine that enforces NetworkPolicies on the platform's own node comes in. The node's
-// CNI plugin (ptp) enforces none.
-func networkPolicyObjects() []client.Object {
-	return nil
+// networkPolicyObjects is what enforces NetworkPolicies on the platform's own node, whose CNI plugin (ptp) enforces none.
+func networkPolicyObjects(image string) []client.Object {
+	return nodenetwork.Objects(nodenetwork.Input{Image: image})
 }

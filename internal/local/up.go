@@ -173,5 +173,5 @@ func (u *up) provideVolumes(ctx context.Context) error {
 }
 
 func (u *up) enforceNetworkPolicies(ctx context.Context) error {
-	return ensureObjects(ctx, "network-policies", networkPolicyObjects())
+	return ensureObjects(ctx, "network-policies", networkPolicyObjects(u.built.nodeNetwork))
 }
