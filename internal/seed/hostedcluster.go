@@ -24,6 +24,7 @@ import (
 	"canopy.dev/canopy/internal/controlplane"
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/machine"
 )
 
 // hostedClusterController is the name of the controller and of the manager of the fields that it writes.
@@ -131,7 +132,7 @@ func (r *HostedClusterReconciler) validate(hc *v1alpha1.HostedCluster) (string, 
 				i, pool.Version, strings.Join(images.KubernetesVersions(), ", ")))
 		}
 	}
-	if wrong := controlplane.ValidateExtraArgs(hc.Spec); len(wrong) > 0 {
+	if wrong := append(controlplane.ValidateExtraArgs(hc.Spec), machine.Validate(hc.Spec)...); len(wrong) > 0 {
 		return "", kube.Reject(v1alpha1.ReasonInvalidSpec, strings.Join(wrong, "; "))
 	}
 	return image, validateNetwork(hc.Spec.Network, r.Options.ReservedCIDRs)
