@@ -47,6 +47,7 @@ func main() {
 	}
 	if name == "kubeadm" { // has a root command of its own
 		if err := kubeadm.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		return
