@@ -49,7 +49,7 @@ func TestBadInputIsExplained(t *testing.T) {
 // kill ends processes in a pod of the seed with SIGKILL, from outside.
 func kill(t *testing.T, pattern string) {
 	t.Helper()
-	if _, err := run(t.Context(), "", "bash", "-c", "pkill -KILL -f -- "+fmt.Sprintf("%q", pattern)); err != nil {
+	if _, err := run(t.Context(), "", "bash", "-c", "pkill -KILL -f -- "+fmt.Sprintf("%q", "["+pattern[:1]+"]"+pattern[1:])); err != nil {
 		t.Fatal(err)
 	}
 }
