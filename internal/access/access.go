@@ -30,10 +30,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/usercluster"
 )
 
 // AdminGroup is the group that the cluster's own RBAC makes its administrators.
-const AdminGroup = "canopy:admins"
+const AdminGroup = usercluster.AdminGroup
 
 // MinTTL is the shortest lifetime that a cluster signs a certificate for.
 const MinTTL = 10 * time.Minute

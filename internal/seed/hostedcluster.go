@@ -16,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -37,7 +36,6 @@ type HostedClusterReconciler struct {
 
 	APIReader client.Reader
 	Applier   *kube.Applier
-	Clusters  clustercache.ClusterCache
 	Clock     clock.PassiveClock
 	Options   Options
 

@@ -155,7 +155,6 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Client:    mgr.GetClient(),
 		APIReader: mgr.GetAPIReader(),
 		Applier:   &kube.Applier{Client: mgr.GetClient(), Live: mgr.GetClient()},
-		Clusters:  clusters,
 		Clock:     opts.Clock,
 		Options:   opts,
 		prober:    newProber(),

@@ -10,7 +10,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -44,17 +43,17 @@ func Main(m *testing.M, config *rest.Config) int {
 }
 
 func start(ctx context.Context) (*envtest.Environment, error) {
-	root, err := repository()
+	builder, err := build.New(os.Stderr)
 	if err != nil {
 		return nil, err
 	}
-	bin, err := binaries(ctx)
+	bin, err := binaries(ctx, builder)
 	if err != nil {
 		return nil, err
 	}
 	env := &envtest.Environment{
 		BinaryAssetsDirectory: bin,
-		CRDDirectoryPaths:     []string{filepath.Join(root, "deploy", "chart", "files", "crds")},
+		CRDDirectoryPaths:     []string{filepath.Join(builder.Source(), "deploy", "chart", "files", "crds")},
 		ErrorIfCRDPathMissing: true,
 	}
 	_, err = env.Start()
@@ -68,11 +67,7 @@ var commands = map[string]struct{ image, path string }{
 }
 
 // binaries returns a directory with the commands, taken out of their images once for each build of them.
-func binaries(ctx context.Context) (string, error) {
-	builder, err := build.New(os.Stderr)
-	if err != nil {
-		return "", err
-	}
+func binaries(ctx context.Context, builder *build.Builder) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -107,20 +102,4 @@ func binaries(ctx context.Context) (string, error) {
 		}
 	}
 	return dir, nil
-}
-
-// repository returns the root of the checkout that the tests run in.
-func repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("the tests do not run in a checkout of the project: there is no go.mod above")
-		}
-	}
 }
