@@ -77,15 +77,18 @@ func ServiceHost(cluster *v1alpha1.HostedCluster) string {
 	return APIServer + "." + Namespace(cluster) + ".svc"
 }
 
-// Service is how the API is reached. It comes before all other objects, because they need its port and address.
+// Service is how the API and the tunnel's server are reached. It comes before all other objects, because they need its
+// ports and address. Each port leads to the pods that name it.
 func Service(cluster *v1alpha1.HostedCluster) *corev1.Service {
-	port := corev1.ServicePort{Name: "https", Port: 443, Protocol: corev1.ProtocolTCP, NodePort: cluster.Spec.Expose.Port, TargetPort: intstr.FromString("https")}
 	return &corev1.Service{
 		ObjectMeta: Input{Cluster: cluster}.meta(APIServer, APIServer),
 		Spec: corev1.ServiceSpec{
-			Type:                     corev1.ServiceTypeNodePort,
-			Selector:                 map[string]string{v1alpha1.LabelCluster: cluster.Name, v1alpha1.LabelComponent: Name},
-			Ports:                    []corev1.ServicePort{port},
+			Type:     corev1.ServiceTypeNodePort,
+			Selector: map[string]string{v1alpha1.LabelCluster: cluster.Name, v1alpha1.LabelExposed: "true"},
+			Ports: []corev1.ServicePort{
+				{Name: PortAPI, Port: 443, Protocol: corev1.ProtocolTCP, NodePort: cluster.Spec.Expose.Port, TargetPort: intstr.FromString(PortAPI)},
+				{Name: PortTunnel, Port: 1194, Protocol: corev1.ProtocolTCP, TargetPort: intstr.FromString(PortTunnel)},
+			},
 			PublishNotReadyAddresses: true, // the way is there before the API is
 		},
 	}

@@ -39,6 +39,12 @@ const (
 	SecretCertificates    = "control-plane"   // the leaf certificates, by the names of files
 )
 
+// Names of the ports that people and nodes reach.
+const (
+	PortAPI    = "https"
+	PortTunnel = "tunnel"
+)
+
 // Input is everything that the objects are made from.
 type Input struct {
 	Cluster *v1alpha1.HostedCluster
@@ -49,6 +55,8 @@ type Input struct {
 	// Port is the node port of the API. kube-apiserver listens on the same number, so that the endpoint that it
 	// publishes inside the user cluster is right.
 	Port int32
+	// TunnelPort is the node port of the tunnel's server.
+	TunnelPort int32
 	// ServiceIP is the address of the API's Service on the seed.
 	ServiceIP string
 	// KeysChecksum changes with the authorities and the service-account key, which are only read when a process starts.

@@ -32,7 +32,7 @@ func networkPolicies(in Input) []client.Object {
 		policy("api", networkingv1.NetworkPolicySpec{
 			PodSelector: controlPlane,
 			Ingress: []networkingv1.NetworkPolicyIngressRule{{
-				Ports: []networkingv1.NetworkPolicyPort{{Protocol: new(corev1.ProtocolTCP), Port: new(intstr.FromString("https"))}},
+				Ports: []networkingv1.NetworkPolicyPort{{Protocol: new(corev1.ProtocolTCP), Port: new(intstr.FromString(PortAPI))}},
 			}},
 		}),
 		policy("seed-manager", networkingv1.NetworkPolicySpec{

@@ -6,6 +6,7 @@ package controlplane
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -45,7 +46,7 @@ func compact(in Input) []client.Object {
 			PodManagementPolicy: appsv1.ParallelPodManagement,
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{
-					Labels: labels,
+					Labels: exposed(labels),
 					Annotations: map[string]string{
 						AnnotationKeys:                            in.KeysChecksum,
 						"hosting.canopy.dev/config":               checksum(authentication),
@@ -74,6 +75,13 @@ func compact(in Input) []client.Object {
 	return []client.Object{set, etcdVolumeClaim(in)}
 }
 
+// exposed returns labels with the one that makes the Service lead to a pod.
+func exposed(labels map[string]string) map[string]string {
+	labels = maps.Clone(labels)
+	labels[v1alpha1.LabelExposed] = "true"
+	return labels
+}
+
 func kubernetes(in Input) corev1.Container {
 	return corev1.Container{
 		Name:  kubernetesContainer,
@@ -84,7 +92,7 @@ func kubernetes(in Input) corev1.Container {
 			[]string{Scheduler}, schedulerArgs(in),
 		),
 		Ports: []corev1.ContainerPort{
-			{Name: "https", ContainerPort: in.Port, Protocol: corev1.ProtocolTCP},
+			{Name: PortAPI, ContainerPort: in.Port, Protocol: corev1.ProtocolTCP},
 			{Name: "kcm", ContainerPort: controllerManagerPort, Protocol: corev1.ProtocolTCP},
 			{Name: "scheduler", ContainerPort: schedulerPort, Protocol: corev1.ProtocolTCP},
 		},
@@ -102,7 +110,7 @@ func kubernetes(in Input) corev1.Container {
 
 func apiProbe(path string, period, failures int32) *corev1.Probe {
 	return &corev1.Probe{
-		ProbeHandler:  httpGet(path, intstr.FromString("https"), corev1.URISchemeHTTPS),
+		ProbeHandler:  httpGet(path, intstr.FromString(PortAPI), corev1.URISchemeHTTPS),
 		PeriodSeconds: period, TimeoutSeconds: 10, FailureThreshold: failures,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -160,7 +161,7 @@ func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.Hoste
 	if err != nil {
 		return in, authorities{}, err
 	}
-	in.Port, in.ServiceIP = service.Spec.Ports[0].NodePort, service.Spec.ClusterIP
+	in.Port, in.TunnelPort, in.ServiceIP = service.Spec.Ports[0].NodePort, service.Spec.Ports[1].NodePort, service.Spec.ClusterIP
 	if err := r.Applier.Apply(ctx, kube.Owner{FieldManager: owner.FieldManager, Label: owner.Label, Value: owner.Value}, []client.Object{namespace(hc)}); err != nil {
 		return in, authorities{}, err
 	}
@@ -177,7 +178,7 @@ func (r *HostedClusterReconciler) ensureService(ctx context.Context, hc *v1alpha
 	if client.IgnoreNotFound(err) != nil {
 		return nil, err
 	}
-	if err == nil && live.Spec.ClusterIP != "" && len(live.Spec.Ports) == 1 && live.Spec.Ports[0].NodePort != 0 {
+	if err == nil && hasPorts(live, wanted) {
 		return live, r.Applier.Apply(ctx, owner, []client.Object{wanted})
 	}
 	if err := r.Applier.ApplyOne(ctx, owner, wanted); err != nil {
@@ -187,6 +188,13 @@ func (r *HostedClusterReconciler) ensureService(ctx context.Context, hc *v1alpha
 		return nil, err
 	}
 	return wanted, nil
+}
+
+// hasPorts reports whether live has all ports of wanted, and numbers for them.
+func hasPorts(live, wanted *corev1.Service) bool {
+	return live.Spec.ClusterIP != "" && slices.EqualFunc(live.Spec.Ports, wanted.Spec.Ports, func(l, w corev1.ServicePort) bool {
+		return l.Name == w.Name && l.NodePort != 0
+	})
 }
 
 // namespace returns what is ours of the cluster's namespace. Machines of the local provider are privileged pods, so the

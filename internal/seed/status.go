@@ -58,6 +58,7 @@ func sansChecksum(sans []string) string {
 // controlPlaneStatus writes what was observed of the control plane into the status.
 func controlPlaneStatus(hc *v1alpha1.HostedCluster, in controlplane.Input, live controlplane.Live) {
 	hc.Status.Endpoint = endpoint(in)
+	hc.Status.TunnelEndpoint = net.JoinHostPort(in.Address, strconv.Itoa(int(in.TunnelPort)))
 	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(live))
 	if version := controlplane.Version(live); version != "" {
 		hc.Status.Version = version

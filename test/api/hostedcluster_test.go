@@ -63,12 +63,15 @@ coreDNS:
   replicas: 1
 etcd:
   storage: 2Gi
-expose:
-  strategy: NodePort
+expose: {}
+monitoring:
+  enabled: true
 network:
   dnsDomain: cluster.local
   podCIDR: 172.25.0.0/16
   serviceCIDR: 10.240.16.0/20
+  tunnel: OpenVPN
+  tunnelCIDR: 169.254.88.0/28
 nodePools:
 - name: a
   provider:
@@ -92,7 +95,15 @@ func TestCreateRejects(t *testing.T) {
 		"a range with host bits":           {`{version: 1.37.2, network: {podCIDR: 10.0.0.1/16}}`, "must be an IPv4 range"},
 		"an IPv6 range":                    {`{version: 1.37.2, network: {serviceCIDR: "fd00::/108"}}`, "must be an IPv4 range"},
 		"a range too small for nodes":      {`{version: 1.37.2, network: {podCIDR: 10.0.0.0/24}}`, "each node takes a /24"},
-		"overlapping ranges":               {`{version: 1.37.2, network: {podCIDR: 10.0.0.0/16, serviceCIDR: 10.0.16.0/20}}`, "must not overlap"},
+		"overlapping ranges":               {`{version: 1.37.2, network: {podCIDR: 10.0.0.0/16, serviceCIDR: 10.0.16.0/20}}`, "podCIDR and serviceCIDR must not overlap"},
+		"pods in the tunnel's range":       {`{version: 1.37.2, network: {podCIDR: 10.0.0.0/16, tunnelCIDR: 10.0.16.0/24}}`, "podCIDR and tunnelCIDR must not overlap"},
+		"services in the tunnel's range":   {`{version: 1.37.2, network: {serviceCIDR: 10.0.0.0/20, tunnelCIDR: 10.0.0.0/16}}`, "serviceCIDR and tunnelCIDR must not overlap"},
+		"nodes in the pods' range":         {`{version: 1.37.2, network: {podCIDR: 10.0.0.0/16, nodeCIDRs: [192.168.0.0/24, 10.0.3.0/24]}}`, "podCIDR and nodeCIDRs must not overlap"},
+		"nodes in the services' range":     {`{version: 1.37.2, network: {serviceCIDR: 10.0.0.0/20, nodeCIDRs: [10.0.0.0/8]}}`, "serviceCIDR and nodeCIDRs must not overlap"},
+		"nodes in the tunnel's range":      {`{version: 1.37.2, network: {nodeCIDRs: [169.254.0.0/16]}}`, "tunnelCIDR and nodeCIDRs must not overlap"},
+		"a malformed range of nodes":       {`{version: 1.37.2, network: {nodeCIDRs: [10.0.0.1/8]}}`, "each must be an IPv4 range"},
+		"an unknown tunnel":                {`{version: 1.37.2, network: {tunnel: WireGuard}}`, "Unsupported value"},
+		"a node port behind a gateway":     {`{version: 1.37.2, expose: {strategy: Gateway, port: 31000}}`, "port is for the strategy NodePort"},
 		"a pool with negative replicas":    {`{version: 1.37.2, nodePools: [{name: a, replicas: -1, provider: {local: {}}}]}`, "should be greater than or equal to 0"},
 		"a pool without a provider":        {`{version: 1.37.2, nodePools: [{name: a, provider: {}}]}`, "should have at least 1 properties"},
 		"two pools of one name":            {`{version: 1.37.2, nodePools: [{name: a, provider: {local: {}}}, {name: a, provider: {local: {}}}]}`, "Duplicate value"},
@@ -132,9 +143,11 @@ func TestUpdateRejects(t *testing.T) {
 		"a patch down":          {`{version: 1.36.3}`, `{version: 1.36.2}`, "version can only go up"},
 		"a minor down":          {`{version: 1.37.2}`, `{version: 1.36.3}`, "version can only go up"},
 		"a minor skipped":       {`{version: 1.35.0}`, `{version: 1.37.2}`, "one minor at a time"},
-		"another network":       {`{version: 1.37.2}`, `{version: 1.37.2, network: {podCIDR: 10.0.0.0/16}}`, "network cannot be changed"},
+		"another network":       {`{version: 1.37.2}`, `{version: 1.37.2, network: {podCIDR: 10.0.0.0/16}}`, "podCIDR cannot be changed"},
 		"a smaller volume":      {`{version: 1.37.2}`, `{version: 1.37.2, etcd: {storage: 1Gi}}`, "cannot shrink"},
 		"a larger volume":       {`{version: 1.37.2}`, `{version: 1.37.2, etcd: {storage: 4Gi}}`, ""},
+		"the other tunnel":      {`{version: 1.37.2}`, `{version: 1.37.2, network: {tunnel: Konnectivity}}`, ""},
+		"another strategy":      {`{version: 1.37.2}`, `{version: 1.37.2, expose: {strategy: Gateway}}`, ""},
 		"more replicas of DNS":  {`{version: 1.37.2}`, `{version: 1.37.2, coreDNS: {replicas: 3}}`, ""},
 		"a minor up past pools": {`{version: 1.36.3, nodePools: [{name: a, version: 1.33.1, provider: {local: {}}}]}`, `{version: 1.37.2, nodePools: [{name: a, version: 1.33.1, provider: {local: {}}}]}`, "upgrade the pool first"},
 	}

@@ -78,6 +78,10 @@ type HostedClusterSpec struct {
 	CoreDNS CoreDNS `json:"coreDNS,omitempty"`
 
 	// +optional
+	// +default={}
+	Monitoring Monitoring `json:"monitoring,omitempty"`
+
+	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=50
@@ -94,8 +98,12 @@ const ProfileCompact Profile = "Compact"
 
 // Network is the user cluster's own network. The ranges of two user clusters may overlap; those of one may not.
 //
-// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="network cannot be changed"
 // +kubebuilder:validation:XValidation:rule="!has(self.podCIDR) || !has(self.serviceCIDR) || !isCIDR(self.podCIDR) || !isCIDR(self.serviceCIDR) || (!cidr(self.podCIDR).containsCIDR(cidr(self.serviceCIDR)) && !cidr(self.serviceCIDR).containsCIDR(cidr(self.podCIDR)))",message="podCIDR and serviceCIDR must not overlap"
+// +kubebuilder:validation:XValidation:rule="!has(self.podCIDR) || !has(self.tunnelCIDR) || !isCIDR(self.podCIDR) || !isCIDR(self.tunnelCIDR) || (!cidr(self.podCIDR).containsCIDR(cidr(self.tunnelCIDR)) && !cidr(self.tunnelCIDR).containsCIDR(cidr(self.podCIDR)))",message="podCIDR and tunnelCIDR must not overlap"
+// +kubebuilder:validation:XValidation:rule="!has(self.serviceCIDR) || !has(self.tunnelCIDR) || !isCIDR(self.serviceCIDR) || !isCIDR(self.tunnelCIDR) || (!cidr(self.serviceCIDR).containsCIDR(cidr(self.tunnelCIDR)) && !cidr(self.tunnelCIDR).containsCIDR(cidr(self.serviceCIDR)))",message="serviceCIDR and tunnelCIDR must not overlap"
+// +kubebuilder:validation:XValidation:rule="!has(self.nodeCIDRs) || !has(self.podCIDR) || !isCIDR(self.podCIDR) || self.nodeCIDRs.all(n, !isCIDR(n) || (!cidr(self.podCIDR).containsCIDR(cidr(n)) && !cidr(n).containsCIDR(cidr(self.podCIDR))))",message="podCIDR and nodeCIDRs must not overlap"
+// +kubebuilder:validation:XValidation:rule="!has(self.nodeCIDRs) || !has(self.serviceCIDR) || !isCIDR(self.serviceCIDR) || self.nodeCIDRs.all(n, !isCIDR(n) || (!cidr(self.serviceCIDR).containsCIDR(cidr(n)) && !cidr(n).containsCIDR(cidr(self.serviceCIDR))))",message="serviceCIDR and nodeCIDRs must not overlap"
+// +kubebuilder:validation:XValidation:rule="!has(self.nodeCIDRs) || !has(self.tunnelCIDR) || !isCIDR(self.tunnelCIDR) || self.nodeCIDRs.all(n, !isCIDR(n) || (!cidr(self.tunnelCIDR).containsCIDR(cidr(n)) && !cidr(n).containsCIDR(cidr(self.tunnelCIDR))))",message="tunnelCIDR and nodeCIDRs must not overlap"
 type Network struct {
 	// podCIDR is the IPv4 range of pods; each node gets a /24 of it.
 	//
@@ -104,6 +112,7 @@ type Network struct {
 	// +kubebuilder:validation:MaxLength=18
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self)",message="must be an IPv4 range whose address is its first, such as 172.25.0.0/16"
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (cidr(self).prefixLength() >= 8 && cidr(self).prefixLength() <= 22)",message="must be between /8 and /22: each node takes a /24 of it"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="podCIDR cannot be changed"
 	PodCIDR string `json:"podCIDR,omitempty"`
 
 	// serviceCIDR is the IPv4 range of service addresses; its tenth address is the DNS server's.
@@ -113,7 +122,18 @@ type Network struct {
 	// +kubebuilder:validation:MaxLength=18
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self)",message="must be an IPv4 range whose address is its first, such as 10.240.16.0/20"
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (cidr(self).prefixLength() >= 12 && cidr(self).prefixLength() <= 24)",message="must be between /12 and /24"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="serviceCIDR cannot be changed"
 	ServiceCIDR string `json:"serviceCIDR,omitempty"`
+
+	// nodeCIDRs are the IPv4 ranges in which the machines' own addresses are, where they are known; pods and Services
+	// cannot have them.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="self.all(n, isCIDR(n) && cidr(n).ip().family() == 4 && cidr(n).masked() == cidr(n))",message="each must be an IPv4 range whose address is its first, such as 10.0.0.0/16"
+	NodeCIDRs []string `json:"nodeCIDRs,omitempty"`
 
 	// dnsDomain is the suffix of service names inside the cluster.
 	//
@@ -121,30 +141,78 @@ type Network struct {
 	// +default="cluster.local"
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="dnsDomain cannot be changed"
 	DNSDomain string `json:"dnsDomain,omitempty"`
+
+	// tunnel is the way from the control plane to the pods, Services and kubelets of the cluster. It can be changed at
+	// any time.
+	//
+	// +optional
+	// +default="OpenVPN"
+	Tunnel Tunnel `json:"tunnel,omitempty"`
+
+	// tunnelCIDR is the IPv4 range of the two ends of an OpenVPN tunnel. The addresses exist only inside of its pods.
+	//
+	// +optional
+	// +default="169.254.88.0/28"
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self)",message="must be an IPv4 range whose address is its first, such as 169.254.88.0/28"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (cidr(self).prefixLength() >= 16 && cidr(self).prefixLength() <= 28)",message="must be between /16 and /28"
+	TunnelCIDR string `json:"tunnelCIDR,omitempty"`
 }
+
+// Tunnel is a way from the control plane to the cluster's pods, Services and kubelets, which is built from their side, so
+// that nodes may be behind NAT and need no open port.
+//
+// +kubebuilder:validation:Enum=OpenVPN;Konnectivity
+type Tunnel string
+
+// The tunnels. Over either, connections are made at the cluster's end, so that its ranges may overlap with the seed's.
+const (
+	TunnelOpenVPN      Tunnel = "OpenVPN"
+	TunnelKonnectivity Tunnel = "Konnectivity"
+)
 
 // ExposeStrategy says how people and nodes reach a control plane.
 //
-// +kubebuilder:validation:Enum=NodePort
+// +kubebuilder:validation:Enum=NodePort;LoadBalancer;Gateway
 type ExposeStrategy string
 
-// ExposeNodePort reaches the control plane through a port of the seed's nodes.
-const ExposeNodePort ExposeStrategy = "NodePort"
+const (
+	// ExposeNodePort reaches the control plane through ports of the seed's nodes.
+	ExposeNodePort ExposeStrategy = "NodePort"
+	// ExposeLoadBalancer gives the control plane an address of its own.
+	ExposeLoadBalancer ExposeStrategy = "LoadBalancer"
+	// ExposeGateway reaches all control planes of the seed at one address, by name.
+	ExposeGateway ExposeStrategy = "Gateway"
+)
 
 // Expose says how people and nodes reach the control plane.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.port) || !has(self.strategy) || self.strategy == 'NodePort'",message="port is for the strategy NodePort: remove one of the two"
 type Expose struct {
+	// strategy can be changed; the endpoint then changes, kubeconfigs have to be fetched anew, and machines are replaced
+	// one by one. None: the seed's.
+	//
 	// +optional
-	// +default="NodePort"
 	Strategy ExposeStrategy `json:"strategy,omitempty"`
 
-	// port is the node port to use; none: the seed chooses a free one.
+	// port is the node port of the API; none: the seed chooses a free one.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="port cannot be changed"
 	Port int32 `json:"port,omitempty"`
+}
+
+// Monitoring is what watches the cluster from the seed.
+type Monitoring struct {
+	// enabled runs a Prometheus for the cluster.
+	//
+	// +optional
+	// +default=true
+	Enabled *bool `json:"enabled,omitempty"`
 }
 
 // Etcd is the store of the control plane.
@@ -255,6 +323,11 @@ type HostedClusterStatus struct {
 	//
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
+
+	// tunnelEndpoint is where the tunnel's clients reach its server, for example "203.0.113.7:31235".
+	//
+	// +optional
+	TunnelEndpoint string `json:"tunnelEndpoint,omitempty"`
 
 	// components are the parts of the control plane and what runs inside the user cluster, sorted by name.
 	//
