@@ -34,14 +34,14 @@ func Certificates(in Input) ([]Certificate, error) {
 
 // Kubeconfigs returns the configurations with which the components reach the API, by file name. They name the files of
 // the client certificates, so that a renewed certificate is read without a restart.
-func Kubeconfigs(in Input) map[string]string {
+func Kubeconfigs() map[string]string {
 	return map[string]string{
-		"controller-manager.conf": kubeconfig(in, "controller-manager"),
-		"scheduler.conf":          kubeconfig(in, "scheduler"),
+		"controller-manager.conf": kubeconfig("controller-manager"),
+		"scheduler.conf":          kubeconfig("scheduler"),
 	}
 }
 
-func kubeconfig(in Input, certificate string) string {
+func kubeconfig(certificate string) string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters:
@@ -58,5 +58,5 @@ contexts:
 - name: default
   context: {cluster: cluster, user: user}
 current-context: default
-`, in.Port, keysDir, certificate)
+`, apiPort, keysDir, certificate)
 }

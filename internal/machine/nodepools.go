@@ -8,9 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/url"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -20,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/controlplane"
 )
 
 // VolumesClaim is the claim whose volume all local machines of a cluster have in common, so that the data of their pods
@@ -63,7 +61,7 @@ func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 }
 
 func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
-	endpoint, err := apiEndpoint(cluster.Status.Endpoint)
+	endpoint, err := apiEndpoint(cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -77,30 +75,19 @@ func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
 				Services:      clusterv1.NetworkRanges{CIDRBlocks: []string{network.ServiceCIDR}},
 				ServiceDomain: network.DNSDomain,
 			},
-			ControlPlaneEndpoint: endpoint,
+			ControlPlaneEndpoint: clusterv1.APIEndpoint{Host: endpoint.Host, Port: endpoint.Port},
 			ControlPlaneRef:      hosted,
 			InfrastructureRef:    hosted,
 		},
 	}, nil
 }
 
-func apiEndpoint(address string) (clusterv1.APIEndpoint, error) {
-	if address == "" {
-		return clusterv1.APIEndpoint{}, nil
+// apiEndpoint is empty for a cluster without an endpoint.
+func apiEndpoint(cluster *v1alpha1.HostedCluster) (controlplane.Endpoint, error) {
+	if cluster.Status.Endpoint == "" {
+		return controlplane.Endpoint{}, nil
 	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return clusterv1.APIEndpoint{}, fmt.Errorf("status.endpoint: %w", err)
-	}
-	host, port, err := net.SplitHostPort(u.Host)
-	if err != nil {
-		return clusterv1.APIEndpoint{}, fmt.Errorf("status.endpoint %q: %w", address, err)
-	}
-	number, err := strconv.ParseInt(port, 10, 32)
-	if err != nil {
-		return clusterv1.APIEndpoint{}, fmt.Errorf("status.endpoint %q: %w", address, err)
-	}
-	return clusterv1.APIEndpoint{Host: host, Port: int32(number)}, nil
+	return controlplane.EndpointOfStatus(cluster)
 }
 
 func controlPlane(cluster *v1alpha1.HostedCluster) *v1alpha1.HostedControlPlane {
@@ -135,6 +122,15 @@ func newPool(cluster *v1alpha1.HostedCluster, spec v1alpha1.NodePool) (pool, err
 			Spec:       v1alpha1.BootstrapConfigSpec{NodeLabels: spec.Labels, NodeTaints: spec.Taints},
 		},
 	}}
+	endpoint, err := apiEndpoint(cluster)
+	if err != nil {
+		return p, err
+	}
+	if endpoint.Host != "" {
+		b := &p.bootstrap.Spec.Template.Spec
+		b.Endpoint, b.ExposeStrategy = endpoint.NodeURL(), endpoint.Strategy
+		_, b.EndpointAddress = endpoint.NodeHost()
+	}
 	for obj, spec := range map[client.Object]any{p.infrastructure: p.infrastructure.Spec, p.bootstrap: p.bootstrap.Spec} {
 		content, err := json.Marshal(spec)
 		if err != nil {

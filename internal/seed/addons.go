@@ -45,7 +45,7 @@ type appliedSet struct {
 }
 
 // reconcile applies the objects inside the user cluster and writes their health into the status.
-func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, w ways) error {
 	key := client.ObjectKeyFromObject(hc)
 	inside, err := a.clusters.GetUncachedClient(ctx, key)
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {
@@ -55,7 +55,7 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) erro
 	if err != nil {
 		return err
 	}
-	input, err := a.input(hc)
+	input, err := a.input(hc, w)
 	if err != nil {
 		return err
 	}
@@ -64,14 +64,14 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) erro
 		setCondition(hc, v1alpha1.ConditionAddonsReady, false, v1alpha1.ReasonError, err.Error())
 		return fmt.Errorf("applying what runs inside the cluster: %w", err)
 	}
+	if err := a.leadInside(ctx, inside, hc, w.endpoint); err != nil {
+		return fmt.Errorf("leading the cluster's Service %s to its API: %w", usercluster.APIService, err)
+	}
 	return a.observe(ctx, key, hc)
 }
 
-func (a *addons) input(hc *v1alpha1.HostedCluster) (usercluster.Input, error) {
-	host, port, err := apiEndpoint(hc)
-	if err != nil {
-		return usercluster.Input{}, err
-	}
+func (a *addons) input(hc *v1alpha1.HostedCluster, w ways) (usercluster.Input, error) {
+	host, address := w.endpoint.NodeHost()
 	dns, err := controlplane.ServiceAddress(hc.Spec.Network, 10)
 	if err != nil {
 		return usercluster.Input{}, err
@@ -82,7 +82,9 @@ func (a *addons) input(hc *v1alpha1.HostedCluster) (usercluster.Input, error) {
 	}
 	return usercluster.Input{
 		Network: hc.Spec.Network,
-		APIHost: host, APIPort: port,
+		APIHost: host, APIPort: w.endpoint.Port, APIAddress: address,
+		TunnelHost: w.endpoint.TunnelHost, TunnelPort: w.endpoint.TunnelPort,
+		Agent:            agentOf(hc, w.agent),
 		DNSAddress:       dns,
 		CoreDNSReplicas:  *hc.Spec.CoreDNS.Replicas,
 		KubeProxyImage:   proxy,

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -38,6 +38,7 @@ type HostedClusterReconciler struct {
 	APIReader client.Reader
 	Applier   *kube.Applier
 	Clock     clock.PassiveClock
+	Events    events.EventRecorder
 	Options   Options
 
 	prober *prober
@@ -73,7 +74,7 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if err != nil {
 		return err
 	}
-	in, keys, err := r.gather(ctx, hc, image)
+	in, keys, w, err := r.gather(ctx, hc, image)
 	if err != nil {
 		return err
 	}
@@ -99,17 +100,19 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 			return err
 		}
 	}
-	controlPlaneStatus(hc, in, live)
+	controlPlaneStatus(hc, live)
 	if live.Health[controlplane.APIServer] != nil {
+		r.exposedStatus(ctx, hc, w, nil)
 		return summary(hc)
 	}
-	return r.reconcileInside(ctx, hc, owner)
+	r.exposedStatus(ctx, hc, w, keys.ca.Cert)
+	return r.reconcileInside(ctx, hc, owner, w)
 }
 
 // reconcileInside does what needs a running API: the pools, and what runs inside the cluster. Before that it would only
 // take CPU from the API that is starting.
-func (r *HostedClusterReconciler) reconcileInside(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner) error {
-	if err := errors.Join(r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc)); err != nil {
+func (r *HostedClusterReconciler) reconcileInside(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner, w ways) error {
+	if err := errors.Join(r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc, w)); err != nil {
 		return err
 	}
 	return summary(hc)
@@ -134,12 +137,17 @@ func (r *HostedClusterReconciler) validate(hc *v1alpha1.HostedCluster) (string, 
 	if wrong := append(controlplane.ValidateExtraArgs(hc.Spec), machine.Validate(hc.Spec)...); len(wrong) > 0 {
 		return "", kube.Reject(v1alpha1.ReasonInvalidSpec, strings.Join(wrong, "; "))
 	}
+	if err := validateExposure(hc, r.Options.Exposure); err != nil {
+		return "", err
+	}
 	return image, validateNetwork(hc.Spec.Network, r.Options.ReservedCIDRs)
 }
 
 // validateNetwork refuses ranges that overlap with the seed's own: from the cluster's nodes, these could not be reached.
 func validateNetwork(network v1alpha1.Network, reserved []string) error {
-	for _, field := range []struct{ name, cidr string }{{"podCIDR", network.PodCIDR}, {"serviceCIDR", network.ServiceCIDR}} {
+	for _, field := range []struct{ name, cidr string }{
+		{"podCIDR", network.PodCIDR}, {"serviceCIDR", network.ServiceCIDR}, {"agentAddress", network.AgentAddress + "/32"},
+	} {
 		prefix, err := netip.ParsePrefix(field.cidr)
 		if err != nil {
 			return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("spec.network.%s: %v", field.name, err))
@@ -153,48 +161,21 @@ func validateNetwork(network v1alpha1.Network, reserved []string) error {
 	return nil
 }
 
-// gather makes sure of what the objects are built from: the namespace's labels, the address and port of the API, keys.
-func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.HostedCluster, image string) (controlplane.Input, authorities, error) {
-	in := controlplane.Input{Cluster: hc, KubernetesImage: image, Address: r.Options.Address}
+// gather makes sure of what the objects are built from: the namespace's labels, how the API is reached, keys.
+func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.HostedCluster, image string) (controlplane.Input, authorities, ways, error) {
+	in := controlplane.Input{Cluster: hc, KubernetesImage: image}
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
-	service, err := r.ensureService(ctx, hc, owner)
+	w, err := r.ensureWays(ctx, hc, owner)
 	if err != nil {
-		return in, authorities{}, err
+		return in, authorities{}, w, err
 	}
-	in.Port, in.TunnelPort, in.ServiceIP = service.Spec.Ports[0].NodePort, service.Spec.Ports[1].NodePort, service.Spec.ClusterIP
+	in.Names, in.ServiceIP = r.Options.Exposure.Names(hc, w.service), w.service.Spec.ClusterIP
 	if err := r.Applier.Apply(ctx, kube.Owner{FieldManager: owner.FieldManager, Label: owner.Label, Value: owner.Value}, []client.Object{namespace(hc)}); err != nil {
-		return in, authorities{}, err
+		return in, authorities{}, w, err
 	}
 	keys, err := r.ensureAuthorities(ctx, hc)
-	in.KeysChecksum = keys.checksum() + "-" + sansChecksum(hc.Spec.APIServer.CertSANs)
-	return in, keys, err
-}
-
-// ensureService returns the live Service with its assigned port and address.
-func (r *HostedClusterReconciler) ensureService(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner) (*corev1.Service, error) {
-	wanted := controlplane.Service(hc)
-	live := &corev1.Service{}
-	err := r.Get(ctx, client.ObjectKeyFromObject(wanted), live)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, err
-	}
-	if err == nil && hasPorts(live, wanted) {
-		return live, r.Applier.Apply(ctx, owner, []client.Object{wanted})
-	}
-	if err := r.Applier.ApplyOne(ctx, owner, wanted); err != nil {
-		if apierrors.IsInvalid(err) && hc.Spec.Expose.Port != 0 {
-			return nil, kube.Wait(v1alpha1.ReasonPortTaken, fmt.Sprintf("spec.expose.port: node port %d cannot be had on this seed: another Service has it, or it is outside of the seed's range; free it, or create the cluster with another or no port. %v", hc.Spec.Expose.Port, err), portRetry)
-		}
-		return nil, err
-	}
-	return wanted, nil
-}
-
-// hasPorts reports whether live has all ports of wanted, and numbers for them.
-func hasPorts(live, wanted *corev1.Service) bool {
-	return live.Spec.ClusterIP != "" && slices.EqualFunc(live.Spec.Ports, wanted.Spec.Ports, func(l, w corev1.ServicePort) bool {
-		return l.Name == w.Name && l.NodePort != 0
-	})
+	in.KeysChecksum = keys.checksum() + "-" + sansChecksum(append(w.balancerNames(), hc.Spec.APIServer.CertSANs...))
+	return in, keys, w, err
 }
 
 // namespace returns what is ours of the cluster's namespace. Machines of the local provider are privileged pods, so the
@@ -227,7 +208,7 @@ func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.I
 	if !controlplane.Running(live) {
 		return live, nil
 	}
-	url := endpoint(in)
+	url := "https://" + in.ServiceIP // not the endpoint: whether people reach it is another question
 	if live.Health[controlplane.APIServer] = ask(ctx, url+"/readyz", "", keys.ca.Cert); live.Health[controlplane.APIServer] != nil {
 		//nolint:contextcheck // it goes on when this reconciliation has ended
 		r.prober.waitFor(r.Options.Context, hc, url+"/readyz", keys.ca.Cert)

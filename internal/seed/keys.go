@@ -113,7 +113,7 @@ func (r *HostedClusterReconciler) certificates(ctx context.Context, in controlpl
 		return nil, err
 	}
 	data := map[string][]byte{}
-	for name, content := range controlplane.Kubeconfigs(in) {
+	for name, content := range controlplane.Kubeconfigs() {
 		data[name] = []byte(content)
 	}
 	leaves, err := controlplane.Certificates(in)

@@ -45,8 +45,8 @@ import (
 
 // Options is what a seed manager is told.
 type Options struct {
-	// Address is the address of the seed's nodes under which people and nodes reach node ports.
-	Address string
+	// Exposure is how people and nodes reach the control planes.
+	Exposure controlplane.Exposure
 	// ReservedCIDRs are ranges that user clusters may not use because the seed does.
 	ReservedCIDRs []string
 	// RegistryMirror is where nodes pull images from before they ask an image's own registry, for example
@@ -156,6 +156,7 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		APIReader: mgr.GetAPIReader(),
 		Applier:   &kube.Applier{Client: mgr.GetClient(), Live: mgr.GetClient()},
 		Clock:     opts.Clock,
+		Events:    mgr.GetEventRecorder(hostedClusterController),
 		Options:   opts,
 		prober:    newProber(),
 		addons:    &addons{clusters: clusters, options: opts},
@@ -170,6 +171,7 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Watches(&appsv1.StatefulSet{}, toCluster).
 		Watches(&corev1.Pod{}, toCluster, builder.WithPredicates(ofControlPlane)).
 		Watches(&corev1.Secret{}, toCluster, builder.WithPredicates(deleted)).
+		Watches(&corev1.Service{}, toCluster).
 		Watches(&clusterv1.Cluster{}, toCluster).
 		Watches(&v1alpha1.HostedControlPlane{}, toCluster).
 		Watches(&v1alpha1.ProviderMachine{}, toCluster).

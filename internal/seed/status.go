@@ -8,10 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,23 +25,6 @@ const portRetry = 30 * time.Second
 
 var errNotRunning = errors.New("its process does not run")
 
-func endpoint(in controlplane.Input) string {
-	return "https://" + net.JoinHostPort(in.Address, strconv.Itoa(int(in.Port)))
-}
-
-// apiEndpoint returns the two halves of the endpoint that the status names.
-func apiEndpoint(hc *v1alpha1.HostedCluster) (host string, port int32, err error) {
-	u, err := url.Parse(hc.Status.Endpoint)
-	if err != nil {
-		return "", 0, fmt.Errorf("status.endpoint: %w", err)
-	}
-	number, err := strconv.ParseInt(u.Port(), 10, 32)
-	if err != nil {
-		return "", 0, fmt.Errorf("status.endpoint %q: %w", hc.Status.Endpoint, err)
-	}
-	return u.Hostname(), int32(number), nil
-}
-
 // hasLocalMachines reports whether a pool's machines are pods of this seed.
 func hasLocalMachines(hc *v1alpha1.HostedCluster) bool {
 	return slices.ContainsFunc(hc.Spec.NodePools, func(p v1alpha1.NodePool) bool { return p.Provider.Local != nil })
@@ -56,9 +36,7 @@ func sansChecksum(sans []string) string {
 }
 
 // controlPlaneStatus writes what was observed of the control plane into the status.
-func controlPlaneStatus(hc *v1alpha1.HostedCluster, in controlplane.Input, live controlplane.Live) {
-	hc.Status.Endpoint = endpoint(in)
-	hc.Status.TunnelEndpoint = net.JoinHostPort(in.Address, strconv.Itoa(int(in.TunnelPort)))
+func controlPlaneStatus(hc *v1alpha1.HostedCluster, live controlplane.Live) {
 	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(live))
 	if version := controlplane.Version(live); version != "" {
 		hc.Status.Version = version
@@ -103,13 +81,15 @@ func explain(components []v1alpha1.ComponentStatus) string {
 // which they come true.
 func summary(hc *v1alpha1.HostedCluster) error {
 	for _, t := range []string{
-		v1alpha1.ConditionControlPlaneAvailable, v1alpha1.ConditionControlPlaneUpToDate,
+		v1alpha1.ConditionControlPlaneAvailable, v1alpha1.ConditionControlPlaneUpToDate, v1alpha1.ConditionExposed,
 		v1alpha1.ConditionAddonsReady, v1alpha1.ConditionNodesReady,
 	} {
 		c := meta.FindStatusCondition(hc.Status.Conditions, t)
 		switch {
 		case c == nil:
 			return kube.Wait("Starting", t+" is not known yet", 0)
+		case c.Status != metav1.ConditionTrue && t == v1alpha1.ConditionExposed:
+			return kube.Wait(c.Reason, c.Message, reachRetry)
 		case c.Status != metav1.ConditionTrue:
 			return kube.Wait(c.Reason, c.Message, 0)
 		}
