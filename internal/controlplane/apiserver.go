@@ -25,6 +25,7 @@ func apiserverArgs(in Input) []string {
 		"authentication-config":              configDir + "/authentication.yaml",
 		"authorization-mode":                 "Node,RBAC",
 		"client-ca-file":                     keysDir + "/ca.crt",
+		"egress-selector-config-file":        configDir + "/egress.yaml",
 		"enable-admission-plugins":           "NodeRestriction",
 		"enable-bootstrap-token-auth":        "true",
 		"endpoint-reconciler-type":           "none", // the seed writes the endpoint of the Service "kubernetes"
@@ -83,6 +84,6 @@ func ServiceHost(cluster *v1alpha1.HostedCluster) string {
 func configuration(in Input) []client.Object {
 	return []client.Object{&corev1.ConfigMap{
 		ObjectMeta: in.meta(Name, Name),
-		Data:       map[string]string{"authentication.yaml": authentication},
+		Data:       map[string]string{"authentication.yaml": authentication, "egress.yaml": egress(in)},
 	}}
 }

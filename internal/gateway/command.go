@@ -74,7 +74,7 @@ func run(ctx context.Context, o options) error {
 		return nil
 	})
 	group.Go(func() error {
-		defer health.Close()
+		defer func() { _ = health.Close() }() // nobody asks any more
 		return serve(ctx, server, &ready, o)
 	})
 	return group.Wait()
@@ -92,6 +92,7 @@ func serve(ctx context.Context, server *Server, ready *atomic.Bool, o options) e
 		time.AfterFunc(o.linger, func() { _ = listener.Close() })
 	})
 	defer stop()
+	//nolint:contextcheck // a connection goes on when ctx has ended
 	if err := server.Serve(listener); err != nil {
 		return err
 	}

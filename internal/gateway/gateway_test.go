@@ -111,7 +111,7 @@ func (f *fixture) cluster(name string) {
 				return
 			}
 			go func() {
-				defer conn.Close()
+				defer shut(conn)
 				lines := bufio.NewScanner(conn)
 				for lines.Scan() {
 					_, _ = fmt.Fprintf(conn, "%s: %s\n", name, lines.Text())
@@ -121,6 +121,9 @@ func (f *fixture) cluster(name string) {
 	}()
 	f.set(name+":443", listener.Addr().String())
 }
+
+// shut closes what a test is done with.
+func shut(c io.Closer) { _ = c.Close() }
 
 // talk sends a line over conn and returns the answer.
 func talk(conn net.Conn, line string) (string, error) {
@@ -181,7 +184,7 @@ func TestEachNameLeadsToItsCluster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		defer shut(conn)
 		conns[name] = conn
 	}
 	for name, conn := range conns {
@@ -199,7 +202,7 @@ func TestClustersComeAndGoWhileConnectionsFlow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer steady.Close()
+	defer shut(steady)
 	ctx, stop := context.WithCancel(t.Context())
 	var flowing sync.WaitGroup
 	answers := 0
@@ -253,7 +256,7 @@ func TestNamesAreOfAnyCase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer shut(conn)
 	f.wantTalk(conn, "known")
 }
 
@@ -264,7 +267,7 @@ func (f *fixture) exchange(text string) string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	defer conn.Close()
+	defer shut(conn)
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	if _, err := io.WriteString(conn, text); err != nil {
 		f.Fatal(err)
@@ -331,7 +334,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer shut(conn)
 	time.Sleep(2 * f.server.timeout)
 	f.wantTalk(conn, "known")
 }
@@ -342,7 +345,7 @@ func TestTheEndOfOneHalfIsHandedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer backend.Close()
+	defer shut(backend)
 	f.set("known:1194", backend.Addr().String())
 	received := make(chan string, 1)
 	go func() {
@@ -350,7 +353,7 @@ func TestTheEndOfOneHalfIsHandedOn(t *testing.T) {
 		if err != nil {
 			return
 		}
-		defer conn.Close()
+		defer shut(conn)
 		all, _ := io.ReadAll(conn) // until the client ends its half
 		received <- string(all)
 		_, _ = io.WriteString(conn, "thanks")
@@ -359,7 +362,7 @@ func TestTheEndOfOneHalfIsHandedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer shut(conn)
 	payload := strings.Repeat("tunnel ", 100_000)
 	_, _ = io.WriteString(conn, "CONNECT known."+domain+":1194 HTTP/1.1\r\nHost: known\r\n\r\n"+payload)
 	_ = conn.(*net.TCPConn).CloseWrite()
@@ -380,7 +383,7 @@ func TestDrainWaitsAndThenCloses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer shut(conn)
 	ctx, cancel := context.WithCancel(t.Context())
 	drained := make(chan struct{})
 	go func() {
@@ -419,7 +422,7 @@ func TestAnAgentLeadsClientsWithoutANameThroughTheGateway(t *testing.T) {
 	config := f.tlsConfig("known." + domain)
 	config.ServerName, config.InsecureSkipVerify = "127.0.0.1", true // an address is no name: none is sent
 	conn := tls.Client(raw, config)
-	defer conn.Close()
+	defer shut(conn)
 	f.wantTalk(conn, "known")
 	f.wantMetric(`canopy_gateway_connections_total{by="connect"} 1`)
 	cancel()

@@ -125,7 +125,7 @@ func (s *Server) track(conn net.Conn, open bool) {
 
 // handle serves one connection to its end.
 func (s *Server) handle(client *net.TCPConn) {
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	if err := client.SetDeadline(time.Now().Add(s.timeout)); err != nil {
 		return
 	}
@@ -150,7 +150,7 @@ func (s *Server) handle(client *net.TCPConn) {
 		return
 	}
 	cancel()
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if !s.start(client, conn, want) {
 		return
 	}

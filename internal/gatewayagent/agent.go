@@ -140,13 +140,13 @@ func (f *Forwarder) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 func (f *Forwarder) handle(ctx context.Context, client *net.TCPConn) {
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	server, ahead, err := f.dial(ctx)
 	if err != nil {
 		slog.Error("Cannot reach the control plane", "to", f.To, "gateway", f.Gateway, "error", err)
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	if len(ahead) > 0 {
 		if _, err := client.Write(ahead); err != nil {
 			return

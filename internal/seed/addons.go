@@ -45,7 +45,7 @@ type appliedSet struct {
 }
 
 // reconcile applies the objects inside the user cluster and writes their health into the status.
-func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, w ways) error {
+func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, w ways, keys insideKeys) error {
 	key := client.ObjectKeyFromObject(hc)
 	inside, err := a.clusters.GetUncachedClient(ctx, key)
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {
@@ -55,7 +55,7 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, w wa
 	if err != nil {
 		return err
 	}
-	input, err := a.input(hc, w)
+	input, err := a.input(hc, w, keys)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, w wa
 	return a.observe(ctx, key, hc)
 }
 
-func (a *addons) input(hc *v1alpha1.HostedCluster, w ways) (usercluster.Input, error) {
+func (a *addons) input(hc *v1alpha1.HostedCluster, w ways, keys insideKeys) (usercluster.Input, error) {
 	host, address := w.endpoint.NodeHost()
 	dns, err := controlplane.ServiceAddress(hc.Spec.Network, 10)
 	if err != nil {
@@ -83,14 +83,19 @@ func (a *addons) input(hc *v1alpha1.HostedCluster, w ways) (usercluster.Input, e
 	return usercluster.Input{
 		Network: hc.Spec.Network,
 		APIHost: host, APIPort: w.endpoint.Port, APIAddress: address,
-		TunnelHost: w.endpoint.TunnelHost, TunnelPort: w.endpoint.TunnelPort,
 		Agent:            agentOf(hc, w.agent),
 		DNSAddress:       dns,
 		CoreDNSReplicas:  *hc.Spec.CoreDNS.Replicas,
 		KubeProxyImage:   proxy,
 		ServerImage:      a.options.ServerImage,
 		NodeNetworkImage: a.options.NodeNetworkImage,
-		LocalVolumes:     hasLocalMachines(hc),
+		Tunnel: usercluster.Tunnel{
+			Kind: hc.Spec.Network.Tunnel, Host: w.endpoint.TunnelHost, Port: w.endpoint.TunnelPort,
+			OpenVPNImage: a.options.OpenVPNImage, OpenVPNKeys: keys.openVPNClients,
+		},
+		CA:                keys.ca,
+		MetricsServerKeys: keys.metricsServer,
+		LocalVolumes:      hasLocalMachines(hc),
 	}, nil
 }
 
@@ -120,7 +125,7 @@ func (a *addons) observe(ctx context.Context, key client.ObjectKey, hc *v1alpha1
 	wake := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: key}}
 	})
-	for name, kind := range map[string]client.Object{"daemonsets": &appsv1.DaemonSet{}, "deployments": &appsv1.Deployment{}} {
+	for name, kind := range map[string]client.Object{"daemonsets": &appsv1.DaemonSet{}, "deployments": &appsv1.Deployment{}, "statefulsets": &appsv1.StatefulSet{}} {
 		if err := a.clusters.Watch(ctx, key, clustercache.NewWatcher(clustercache.WatcherOptions{
 			Name: hostedClusterController + "-" + name, Watcher: a.watcher, Kind: kind, EventHandler: wake,
 		})); err != nil {
@@ -134,13 +139,17 @@ func (a *addons) observe(ctx context.Context, key client.ObjectKey, hc *v1alpha1
 	selector := client.MatchingLabels{usercluster.OwnerLabel: usercluster.OwnerValue}
 	var daemonSets appsv1.DaemonSetList
 	var deployments appsv1.DeploymentList
+	var statefulSets appsv1.StatefulSetList
 	if err := errors.Join(
 		cached.List(ctx, &daemonSets, client.InNamespace(metav1.NamespaceSystem), selector),
 		cached.List(ctx, &deployments, client.InNamespace(metav1.NamespaceSystem), selector),
+		cached.List(ctx, &statefulSets, client.InNamespace(metav1.NamespaceSystem), selector),
 	); err != nil {
 		return fmt.Errorf("reading the cluster's addons: %w", err)
 	}
-	components := usercluster.Components(daemonSets.Items, deployments.Items)
+	components := usercluster.Components(hc.Spec.Network.Tunnel, usercluster.Live{
+		DaemonSets: daemonSets.Items, Deployments: deployments.Items, StatefulSets: statefulSets.Items,
+	})
 	hc.Status.Components = mergeComponents(hc.Status.Components, components)
 	message := explain(components)
 	reason := v1alpha1.ReasonReady

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -48,6 +49,8 @@ type HostedClusterReconciler struct {
 // prunedKinds are the kinds among which objects that are no longer wanted are looked for. None of them holds data.
 var prunedKinds = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "ConfigMap"},
+	{Version: "v1", Kind: "Service"},
+	{Group: "apps", Version: "v1", Kind: "Deployment"},
 	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
 	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
 }
@@ -78,17 +81,17 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if err != nil {
 		return err
 	}
-	secrets, err := r.certificates(ctx, in, keys)
+	secrets, err := r.certificates(ctx, &in, keys)
 	if err != nil {
 		return err
 	}
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
-	objs := append(controlplane.Objects(in), secrets...)
+	objs, companions := append(controlplane.Objects(in), secrets...), controlplane.Companions(in)
 	if err := r.Applier.Apply(ctx, owner, objs); err != nil {
 		return err
 	}
 	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
-	if err := kube.Prune(ctx, r.Client, r.Client, scope, objs); err != nil {
+	if err := kube.Prune(ctx, r.Client, r.Client, scope, slices.Concat(objs, companions, []client.Object{w.service})); err != nil {
 		return err
 	}
 	live, err := r.observe(ctx, in, keys)
@@ -106,13 +109,8 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 		return summary(hc)
 	}
 	r.exposedStatus(ctx, hc, w, keys.ca.Cert)
-	return r.reconcileInside(ctx, hc, owner, w)
-}
-
-// reconcileInside does what needs a running API: the pools, and what runs inside the cluster. Before that it would only
-// take CPU from the API that is starting.
-func (r *HostedClusterReconciler) reconcileInside(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner, w ways) error {
-	if err := errors.Join(r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc, w)); err != nil {
+	// What follows needs a running API. Before that it would only take CPU from the API that is starting.
+	if err := errors.Join(r.Applier.Apply(ctx, owner, companions), r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc, w, newInsideKeys(keys, secrets))); err != nil {
 		return err
 	}
 	return summary(hc)
@@ -146,7 +144,7 @@ func (r *HostedClusterReconciler) validate(hc *v1alpha1.HostedCluster) (string, 
 // validateNetwork refuses ranges that overlap with the seed's own: from the cluster's nodes, these could not be reached.
 func validateNetwork(network v1alpha1.Network, reserved []string) error {
 	for _, field := range []struct{ name, cidr string }{
-		{"podCIDR", network.PodCIDR}, {"serviceCIDR", network.ServiceCIDR}, {"agentAddress", network.AgentAddress + "/32"},
+		{"podCIDR", network.PodCIDR}, {"serviceCIDR", network.ServiceCIDR}, {"tunnelCIDR", network.TunnelCIDR}, {"agentAddress", network.AgentAddress + "/32"},
 	} {
 		prefix, err := netip.ParsePrefix(field.cidr)
 		if err != nil {
@@ -163,7 +161,7 @@ func validateNetwork(network v1alpha1.Network, reserved []string) error {
 
 // gather makes sure of what the objects are built from: the namespace's labels, how the API is reached, keys.
 func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.HostedCluster, image string) (controlplane.Input, authorities, ways, error) {
-	in := controlplane.Input{Cluster: hc, KubernetesImage: image}
+	in := controlplane.Input{Cluster: hc, KubernetesImage: image, OpenVPNImage: r.Options.OpenVPNImage}
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
 	w, err := r.ensureWays(ctx, hc, owner)
 	if err != nil {
@@ -178,21 +176,38 @@ func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.Hoste
 	return in, keys, w, err
 }
 
-// namespace returns what is ours of the cluster's namespace. Machines of the local provider are privileged pods, so the
-// namespace admits them; what else runs there is written by the seed.
+// namespace returns what is ours of the cluster's namespace. It admits machines of the local provider, which are privileged
+// pods, and the server of the VPN, which has a device of its node; what runs there is written by the seed.
 func namespace(hc *v1alpha1.HostedCluster) client.Object {
 	labels := clusterLabels(hc)
 	labels["pod-security.kubernetes.io/enforce"] = "restricted"
-	if hasLocalMachines(hc) {
+	if hasLocalMachines(hc) || hc.Spec.Network.Tunnel == v1alpha1.TunnelOpenVPN {
 		labels["pod-security.kubernetes.io/enforce"] = "privileged"
 	}
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: hc.Namespace, Labels: labels}}
 }
 
+// companions returns the newest pod of each component that stands beside the control plane.
+func (r *HostedClusterReconciler) companions(ctx context.Context, hc *v1alpha1.HostedCluster) (map[string]*corev1.Pod, error) {
+	var pods corev1.PodList
+	if err := r.List(ctx, &pods, client.InNamespace(hc.Namespace)); err != nil {
+		return nil, fmt.Errorf("reading the pods of %s: %w", hc.Namespace, err)
+	}
+	newest := map[string]*corev1.Pod{}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		name := pod.Labels[v1alpha1.LabelComponent]
+		if other := newest[name]; other == nil || other.CreationTimestamp.Before(&pod.CreationTimestamp) {
+			newest[name] = pod
+		}
+	}
+	return newest, nil
+}
+
 // observe reads the live control plane and asks it how it is.
 func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.Input, keys authorities) (controlplane.Live, error) {
 	hc, live := in.Cluster, controlplane.Live{Health: map[string]error{}}
-	set := &appsv1.StatefulSet{}
+	set, err := &appsv1.StatefulSet{}, error(nil)
 	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Name}, set); err == nil {
 		live.Set = set
 	} else if !apierrors.IsNotFound(err) {
@@ -202,6 +217,9 @@ func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.I
 	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Name + "-0"}, pod); err == nil {
 		live.Pod = pod
 	} else if !apierrors.IsNotFound(err) {
+		return live, err
+	}
+	if live.Companions, err = r.companions(ctx, hc); err != nil {
 		return live, err
 	}
 	live.Health[controlplane.APIServer] = errNotRunning

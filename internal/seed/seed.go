@@ -22,6 +22,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
@@ -54,6 +55,8 @@ type Options struct {
 	RegistryMirror string
 	// ServerImage and NodeNetworkImage are the images of those parts of Canopy that run inside user clusters.
 	ServerImage, NodeNetworkImage string
+	// OpenVPNImage is the image of both ends of the tunnel.
+	OpenVPNImage string
 	// HealthAddress and MetricsAddress are listened on, for example ":8081".
 	HealthAddress, MetricsAddress string
 	// LeaderElection lets several replicas run, of which one works.
@@ -71,6 +74,7 @@ func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(apiextensionsv1.AddToScheme(scheme))
+	utilruntime.Must(apiregistrationv1.AddToScheme(scheme))
 	utilruntime.Must(clusterv1.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 	return scheme
@@ -105,7 +109,7 @@ func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
 	byObject := ClusterAPICache()
 	for _, kind := range []client.Object{
 		&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Pod{}, &corev1.Service{}, &corev1.Namespace{},
-		&corev1.PersistentVolumeClaim{}, &appsv1.StatefulSet{},
+		&corev1.PersistentVolumeClaim{}, &appsv1.Deployment{}, &appsv1.StatefulSet{},
 	} {
 		byObject[kind] = cache.ByObject{Label: labels.NewSelector().Add(*ours)}
 	}
@@ -169,7 +173,7 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Named(hostedClusterController).
 		For(&v1alpha1.HostedCluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Watches(&appsv1.StatefulSet{}, toCluster).
-		Watches(&corev1.Pod{}, toCluster, builder.WithPredicates(ofControlPlane)).
+		Watches(&corev1.Pod{}, toCluster, builder.WithPredicates(notMachine)).
 		Watches(&corev1.Secret{}, toCluster, builder.WithPredicates(deleted)).
 		Watches(&corev1.Service{}, toCluster).
 		Watches(&clusterv1.Cluster{}, toCluster).
@@ -193,9 +197,9 @@ func rateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 2*time.Minute)
 }
 
-// ofControlPlane lets the pods of control planes through, not those that are machines.
-var ofControlPlane = predicate.NewPredicateFuncs(func(obj client.Object) bool {
-	return obj.GetLabels()[v1alpha1.LabelComponent] == controlplane.Name
+// notMachine lets the pods of control planes and what stands beside them through, not those that are machines.
+var notMachine = predicate.NewPredicateFuncs(func(obj client.Object) bool {
+	return obj.GetLabels()[v1alpha1.LabelComponent] != v1alpha1.ComponentMachine
 })
 
 // deleted lets deletions through only.

@@ -37,7 +37,7 @@ func sansChecksum(sans []string) string {
 
 // controlPlaneStatus writes what was observed of the control plane into the status.
 func controlPlaneStatus(hc *v1alpha1.HostedCluster, live controlplane.Live) {
-	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(live))
+	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(hc, live))
 	if version := controlplane.Version(live); version != "" {
 		hc.Status.Version = version
 	}

@@ -19,6 +19,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
@@ -48,12 +49,16 @@ var PrunedKinds = []schema.GroupVersionKind{
 	corev1.SchemeGroupVersion.WithKind("ServiceAccount"),
 	rbacv1.SchemeGroupVersion.WithKind("ClusterRole"),
 	rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"),
+	rbacv1.SchemeGroupVersion.WithKind("RoleBinding"),
 	corev1.SchemeGroupVersion.WithKind("ConfigMap"),
+	corev1.SchemeGroupVersion.WithKind("Secret"),
 	corev1.SchemeGroupVersion.WithKind("Service"),
+	apiregistrationv1.SchemeGroupVersion.WithKind("APIService"),
 	storagev1.SchemeGroupVersion.WithKind("StorageClass"),
 	policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),
 	appsv1.SchemeGroupVersion.WithKind("DaemonSet"),
 	appsv1.SchemeGroupVersion.WithKind("Deployment"),
+	appsv1.SchemeGroupVersion.WithKind("StatefulSet"),
 }
 
 // Input is everything that the objects are made from.
@@ -67,9 +72,6 @@ type Input struct {
 	APIAddress string
 	// Agent leads clients on nodes that name nobody to the control plane; nil: they need no agent.
 	Agent *Agent
-	// TunnelHost and TunnelPort are what the tunnel's client connects to.
-	TunnelHost string
-	TunnelPort int32
 	// DNSAddress is the address of the DNS server's Service.
 	DNSAddress string
 	// CoreDNSReplicas is how many DNS servers there are.
@@ -80,6 +82,11 @@ type Input struct {
 	// NodeNetworkImage and ServerImage are the images of node-network and canopy-server. They are compiled from this
 	// repository, so the list of images does not know their tags.
 	NodeNetworkImage, ServerImage string
+	Tunnel                        Tunnel
+	// CA is the cluster's authority, PEM.
+	CA []byte
+	// MetricsServerKeys are tls.crt and tls.key of the certificate that MetricsServerLeaf describes.
+	MetricsServerKeys map[string][]byte
 	// LocalVolumes gives the cluster volumes in a folder that all its nodes share, which only local machines do.
 	LocalVolumes bool
 }
@@ -90,8 +97,10 @@ func Objects(in Input) []client.Object {
 		flannel(in),
 		kubeProxy(in),
 		coreDNS(in),
+		metricsServer(in),
 		nodeNetwork(in),
 		gatewayAgent(in),
+		tunnelClients(in),
 		volumes(in),
 		rbac(),
 	)

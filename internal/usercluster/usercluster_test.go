@@ -10,7 +10,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
@@ -22,12 +24,15 @@ import (
 const (
 	serverImage      = "registry.canopy.dev/canopy-server:0123456789ab"
 	nodeNetworkImage = "registry.canopy.dev/node-network:0123456789ab"
+	openVPNImage     = "registry.canopy.dev/openvpn:0123456789ab"
 )
+
+func init() { utilruntime.Must(apiregistrationv1.AddToScheme(scheme.Scheme)) }
 
 func input(t *testing.T, mods ...func(*Input)) Input {
 	t.Helper()
 	in := Input{
-		Network:          v1alpha1.Network{PodCIDR: "172.25.0.0/16", ServiceCIDR: "10.240.16.0/20", DNSDomain: "cluster.local"},
+		Network:          v1alpha1.Network{PodCIDR: "172.25.0.0/16", ServiceCIDR: "10.240.16.0/20", DNSDomain: "cluster.local", TunnelCIDR: "169.254.88.0/28"},
 		APIHost:          "203.0.113.7",
 		APIPort:          31234,
 		DNSAddress:       "10.240.16.10",
@@ -35,6 +40,12 @@ func input(t *testing.T, mods ...func(*Input)) Input {
 		KubeProxyImage:   kubeProxyImage(t, "1.37.2"),
 		ServerImage:      serverImage,
 		NodeNetworkImage: nodeNetworkImage,
+		Tunnel: Tunnel{
+			Kind: v1alpha1.TunnelOpenVPN, Host: "203.0.113.7", Port: 31235, OpenVPNImage: openVPNImage,
+			OpenVPNKeys: map[string][]byte{"ca.crt": []byte("an authority")},
+		},
+		CA:                []byte("the cluster's authority"),
+		MetricsServerKeys: map[string][]byte{"tls.crt": []byte("a certificate"), "tls.key": []byte("a key")},
 	}
 	for _, mod := range mods {
 		mod(&in)
@@ -57,6 +68,7 @@ func variants(t *testing.T) map[string]func(*Input) {
 		"no-dns":          func(in *Input) { in.CoreDNSReplicas = 0 },
 		"two-dns-servers": func(in *Input) { in.CoreDNSReplicas = 2 },
 		"previous-minor":  func(in *Input) { in.KubeProxyImage = kubeProxyImage(t, "1.36.3") },
+		"konnectivity":    func(in *Input) { in.Tunnel.Kind = v1alpha1.TunnelKonnectivity },
 		"local-volumes":   func(in *Input) { in.LocalVolumes = true },
 		"gateway": func(in *Input) {
 			in.APIHost, in.APIPort, in.APIAddress = "demo.seed.example.test", 443, "203.0.113.8"
@@ -70,7 +82,7 @@ func variants(t *testing.T) map[string]func(*Input) {
 		},
 		"other-endpoint": func(in *Input) { in.APIHost, in.APIPort = "api.example.test", 443 },
 		"other-network": func(in *Input) {
-			in.Network = v1alpha1.Network{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/24", DNSDomain: "example.test"}
+			in.Network = v1alpha1.Network{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/24", DNSDomain: "example.test", TunnelCIDR: "10.3.0.0/24"}
 			in.DNSAddress = "10.2.0.10"
 		},
 	}
@@ -118,7 +130,7 @@ func TestEveryObjectIsUniqueAndOfAPrunedKind(t *testing.T) {
 
 // What must be true of every pod, whatever the input says.
 func TestPodManners(t *testing.T) {
-	known := map[string]bool{serverImage: true, nodeNetworkImage: true}
+	known := map[string]bool{serverImage: true, nodeNetworkImage: true, openVPNImage: true}
 	for _, image := range images.All() {
 		if len(image.Tags) > 0 {
 			known[image.Ref()] = true
@@ -187,6 +199,8 @@ func templates(t *testing.T, objs []client.Object) map[string]corev1.PodTemplate
 		switch o := obj.(type) {
 		case *appsv1.DaemonSet:
 			found[o.Name], want = o.Spec.Template, o.Spec.Selector.MatchLabels
+		case *appsv1.StatefulSet:
+			found[o.Name], want = o.Spec.Template, o.Spec.Selector.MatchLabels
 		case *appsv1.Deployment:
 			found[o.Name], want = o.Spec.Template, o.Spec.Selector.MatchLabels
 		default:
@@ -201,24 +215,24 @@ func templates(t *testing.T, objs []client.Object) map[string]corev1.PodTemplate
 	return found
 }
 
-func TestTheServiceSelectsTheDNSServers(t *testing.T) {
+func TestServicesLeadToTheirPods(t *testing.T) {
 	objs := Objects(input(t))
 	for _, obj := range objs {
 		svc, ok := obj.(*corev1.Service)
 		if !ok {
 			continue
 		}
-		template := templates(t, objs)[CoreDNS]
+		template := templates(t, objs)[svc.Labels[v1alpha1.LabelComponent]]
 		for key, value := range svc.Spec.Selector {
 			if template.Labels[key] != value {
-				t.Errorf("Service %s selects %s=%s, which the pods of %s do not have", svc.Name, key, value, CoreDNS)
+				t.Errorf("Service %s selects %s=%s, which the pods of %s do not have", svc.Name, key, value, svc.Labels[v1alpha1.LabelComponent])
 			}
 		}
 		for _, port := range svc.Spec.Ports {
 			if !slices.ContainsFunc(template.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool {
 				return p.Name == port.TargetPort.StrVal && p.Protocol == port.Protocol
 			}) {
-				t.Errorf("Service %s leads to port %s, which %s does not have", svc.Name, port.TargetPort.String(), CoreDNS)
+				t.Errorf("Service %s leads to port %s, which its pods do not have", svc.Name, port.TargetPort.String())
 			}
 		}
 	}
