@@ -27,21 +27,23 @@ spec:
 const inPod = `d=/var/run/secrets/kubernetes.io/serviceaccount; curl -s -m 5 -o /dev/null -w %{http_code} --cacert $d/ca.crt -H "Authorization: Bearer $(cat $d/token)" https://kubernetes.default.svc/version`
 
 func TestExposeStrategies(t *testing.T) {
-	for strategy, want := range map[string]string{
-		"NodePort":     "https://10.202.0.2:3",
-		"LoadBalancer": "https://10.202.1.",
-		"Gateway":      "https://10.202.0.2:30043",
+	for name, tc := range map[string]struct{ spec, want string }{
+		"nodeport":                  {`expose: {strategy: NodePort}`, "https://10.202.0.2:3"},
+		"loadbalancer":              {`expose: {strategy: LoadBalancer}`, "https://10.202.1."},
+		"gateway":                   {`expose: {strategy: Gateway}`, "https://10.202.0.2:30043"},
+		"gateway-with-konnectivity": {`expose: {strategy: Gateway}, network: {tunnel: Konnectivity}`, "https://10.202.0.2:30043"},
 	} {
-		t.Run(strategy, func(t *testing.T) {
-			c := create(t, "e2e-"+strings.ToLower(strategy), `version: 1.37.2, expose: {strategy: `+strategy+`}, `+fmt.Sprintf(pool, 1))
+		t.Run(name, func(t *testing.T) {
+			c := create(t, "e2e-"+name, `version: 1.37.2, `+tc.spec+`, `+fmt.Sprintf(pool, 1))
 			c.ready(3 * time.Minute)
-			if got := c.status("{.status.endpoint}"); !strings.HasPrefix(got, want) {
-				t.Errorf("the endpoint is %s, want %s…", got, want)
+			if got := c.status("{.status.endpoint}"); !strings.HasPrefix(got, tc.want) {
+				t.Errorf("the endpoint is %s, want %s…", got, tc.want)
 			}
 			k := c.inside()
 			k.run("get", "nodes")
 			k.apply(agnhost)
 			k.run("wait", "--for=condition=Ready", "pod/client", "--timeout=2m")
+			// The command gets there through the tunnel, and back from there by the Service.
 			k.wantOutput("200", time.Minute, "exec", "client", "--", "sh", "-c", inPod)
 		})
 	}
