@@ -4,6 +4,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (r *HostedClusterReconciler) ensureWays(ctx context.Context, hc *v1alpha1.H
 		return ways{}, fmt.Errorf("reading which endpoints the machines use: %w", err)
 	}
 	for _, c := range configs.Items {
-		open = append(open, c.Spec.ExposeStrategy)
+		open = append(open, cmp.Or(c.Spec.ExposeStrategy, v1alpha1.ExposeNodePort))
 	}
 	service, err := r.ensureService(ctx, hc, owner, open)
 	if err != nil {
