@@ -4,6 +4,7 @@
 package local
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -83,5 +84,25 @@ func TestSignalAndWait(t *testing.T) {
 	_ = cmd.Wait() // reports the signal
 	if err := p.signalAndWait(t.Context(), unix.SIGTERM); err != nil {
 		t.Errorf("once more, when it is gone: %v", err)
+	}
+}
+
+func TestTheSandboxInheritsNoDescriptors(t *testing.T) {
+	given, err := unix.Dup(0) // without close-on-exec, as a shell's "exec 9>file" leaves it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(given)
+	inherited := func() bool {
+		return exec.Command("test", "-e", fmt.Sprintf("/proc/self/fd/%d", given)).Run() == nil
+	}
+	if !inherited() {
+		t.Fatal("the test does not see what is inherited")
+	}
+	if err := keepDescriptors(); err != nil {
+		t.Fatal(err)
+	}
+	if inherited() {
+		t.Error("a program that is started has it open as well")
 	}
 }
