@@ -4,6 +4,7 @@
 package controlplane
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -100,5 +101,30 @@ func TestEndpoint(t *testing.T) {
 				t.Errorf("read back %+v, %v", read, err)
 			}
 		})
+	}
+}
+
+// Whatever way the tunnel's client comes, its server's certificate is for the address that it connects to.
+func TestTheTunnelsCertificateIsForEveryWay(t *testing.T) {
+	hc := exposedCluster()
+	hc.Spec.Network.Tunnel, hc.Spec.Network.ServiceCIDR = v1alpha1.TunnelKonnectivity, "10.240.16.0/20"
+	exposure := Exposure{Address: "192.0.2.1", Domain: "seed.example.test", GatewayPort: 443}
+	service := &corev1.Service{
+		Spec:   corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: PortAPI, NodePort: 31234}, {Name: PortTunnel, NodePort: 31235}}},
+		Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{{IP: "203.0.113.9"}}}},
+	}
+	certificates, err := Certificates(Input{Cluster: hc, Names: exposure.Names(hc, service)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(certificates, func(c Certificate) bool { return c.Name == KonnectivityServer })
+	if i < 0 {
+		t.Fatal("there is no certificate of the tunnel's server")
+	}
+	for _, strategy := range []v1alpha1.ExposeStrategy{v1alpha1.ExposeNodePort, v1alpha1.ExposeLoadBalancer, v1alpha1.ExposeGateway} {
+		e, ok := exposure.Endpoint(hc, strategy, service)
+		if !ok || !slices.Contains(certificates[i].Names, e.TunnelHost) {
+			t.Errorf("%s: the client connects to %q, the certificate is for %v", strategy, e.TunnelHost, certificates[i].Names)
+		}
 	}
 }
