@@ -21,6 +21,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	capisecret "sigs.k8s.io/cluster-api/util/secret"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
@@ -110,9 +111,9 @@ func (p poolTest) createSecrets() {
 		Data:       map[string][]byte{corev1.TLSCertKey: []byte("the authority")},
 	})
 	create(p.T, p.Client, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: p.cluster.Namespace, Name: p.cluster.Name + "-kubeconfig", Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.cluster.Namespace, Name: capisecret.Name(p.cluster.Name, capisecret.Kubeconfig), Labels: labels},
 		Type:       clusterv1.ClusterSecretType,
-		Data:       map[string][]byte{"value": kubeconfig},
+		Data:       map[string][]byte{capisecret.KubeconfigDataName: kubeconfig},
 	})
 }
 

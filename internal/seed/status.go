@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,19 +29,6 @@ var errNotRunning = errors.New("its process does not run")
 
 func endpoint(in controlplane.Input) string {
 	return "https://" + net.JoinHostPort(in.Address, strconv.Itoa(int(in.Port)))
-}
-
-// apiEndpoint returns the two halves of the endpoint that the status names.
-func apiEndpoint(hc *v1alpha1.HostedCluster) (host string, port int32, err error) {
-	u, err := url.Parse(hc.Status.Endpoint)
-	if err != nil {
-		return "", 0, fmt.Errorf("status.endpoint: %w", err)
-	}
-	number, err := strconv.ParseInt(u.Port(), 10, 32)
-	if err != nil {
-		return "", 0, fmt.Errorf("status.endpoint %q: %w", hc.Status.Endpoint, err)
-	}
-	return u.Hostname(), int32(number), nil
 }
 
 // hasLocalMachines reports whether a pool's machines are pods of this seed.
