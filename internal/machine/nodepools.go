@@ -149,6 +149,8 @@ func (p pool) deployment() *clusterv1.MachineDeployment {
 		clusterv1.MachineDeploymentNameLabel: p.Name,
 	}
 	d := &clusterv1.MachineDeployment{ObjectMeta: p.meta(p.Name)}
+	// Cluster API would begin with it, and go on a second later.
+	d.Finalizers = []string{clusterv1.MachineDeploymentFinalizer}
 	d.Spec = clusterv1.MachineDeploymentSpec{
 		ClusterName: p.cluster.Name,
 		Replicas:    new(replicas(p.NodePool)),

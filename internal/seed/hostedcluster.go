@@ -100,16 +100,12 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 		}
 	}
 	controlPlaneStatus(hc, in, live)
-	if live.Health[controlplane.APIServer] != nil {
-		return summary(hc)
+	answers := live.Health[controlplane.APIServer] == nil
+	err = r.reconcilePools(ctx, hc, owner, answers)
+	if answers {
+		err = errors.Join(err, r.addons.reconcile(ctx, hc))
 	}
-	return r.reconcileInside(ctx, hc, owner)
-}
-
-// reconcileInside does what needs a running API: the pools, and what runs inside the cluster. Before that it would only
-// take CPU from the API that is starting.
-func (r *HostedClusterReconciler) reconcileInside(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner) error {
-	if err := errors.Join(r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc)); err != nil {
+	if err != nil {
 		return err
 	}
 	return summary(hc)

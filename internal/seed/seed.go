@@ -174,6 +174,8 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Watches(&v1alpha1.HostedControlPlane{}, toCluster).
 		Watches(&v1alpha1.ProviderMachine{}, toCluster).
 		Watches(&clusterv1.Machine{}, toCluster).
+		Watches(&clusterv1.MachineDeployment{}, toCluster, builder.WithPredicates(goes)).
+		Watches(&clusterv1.MachineSet{}, toCluster, builder.WithPredicates(goes)).
 		WatchesRawSource(source.Channel(r.prober.Answered, answered)).
 		WatchesRawSource(clusters.GetClusterSource(hostedClusterController, clusterOf)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: rateLimiter()}).
@@ -200,6 +202,15 @@ var ofControlPlane = predicate.NewPredicateFuncs(func(obj client.Object) bool {
 var deleted = predicate.Funcs{
 	CreateFunc:  func(event.CreateEvent) bool { return false },
 	UpdateFunc:  func(event.UpdateEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// goes lets objects through whose deletion has begun or ended.
+var goes = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetDeletionTimestamp().IsZero() && !e.ObjectNew.GetDeletionTimestamp().IsZero()
+	},
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 

@@ -46,10 +46,8 @@ func controlPlaneStatus(hc *v1alpha1.HostedCluster, in controlplane.Input, live 
 	hc.Status.Endpoint = endpoint(in)
 	hc.Status.TunnelEndpoint = net.JoinHostPort(in.Address, strconv.Itoa(int(in.TunnelPort)))
 	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(live))
-	if version := controlplane.Version(live); version != "" {
-		hc.Status.Version = version
-	}
 	if live.Health[controlplane.APIServer] == nil {
+		hc.Status.Version = controlplane.Version(live) // not before: the pools follow it
 		setCondition(hc, v1alpha1.ConditionControlPlaneAvailable, true, "Available", "")
 	} else {
 		setCondition(hc, v1alpha1.ConditionControlPlaneAvailable, false, v1alpha1.ReasonWaitingForAPI, explain(hc.Status.Components))
