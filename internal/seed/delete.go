@@ -110,6 +110,7 @@ func (r *HostedClusterReconciler) clusterGone(ctx context.Context, hc *v1alpha1.
 
 // contents are the kinds of what we made, in the order in which they are deleted: who makes pods goes before the pods.
 var contents = []schema.GroupVersionKind{
+	{Group: "apps", Version: "v1", Kind: "Deployment"},
 	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
 	{Version: "v1", Kind: "Pod"},
 	{Version: "v1", Kind: "Service"},

@@ -31,6 +31,15 @@ func endpoint(in controlplane.Input) string {
 	return "https://" + net.JoinHostPort(in.Address, strconv.Itoa(int(in.Port)))
 }
 
+func splitHostPort(address string) (host string, port int32, err error) {
+	host, number, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := strconv.ParseInt(number, 10, 32)
+	return host, int32(n), err
+}
+
 // hasLocalMachines reports whether a pool's machines are pods of this seed.
 func hasLocalMachines(hc *v1alpha1.HostedCluster) bool {
 	return slices.ContainsFunc(hc.Spec.NodePools, func(p v1alpha1.NodePool) bool { return p.Provider.Local != nil })
@@ -45,7 +54,7 @@ func sansChecksum(sans []string) string {
 func controlPlaneStatus(hc *v1alpha1.HostedCluster, in controlplane.Input, live controlplane.Live) {
 	hc.Status.Endpoint = endpoint(in)
 	hc.Status.TunnelEndpoint = net.JoinHostPort(in.Address, strconv.Itoa(int(in.TunnelPort)))
-	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(live))
+	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(hc, live))
 	if live.Health[controlplane.APIServer] == nil {
 		hc.Status.Version = controlplane.Version(live) // not before: the pools follow it
 		setCondition(hc, v1alpha1.ConditionControlPlaneAvailable, true, "Available", "")
