@@ -29,7 +29,7 @@ func newImagesCommand() *cobra.Command {
 		Short: "List, build and copy the container images that Canopy runs",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(newImagesListCommand(), newImagesBuildCommand(), newImagesPushCommand(), newImagesSaveCommand())
+	cmd.AddCommand(newImagesListCommand(), newImagesBuildCommand(), newImagesPushCommand(), newImagesSaveCommand(), newImagesLoadCommand())
 	return cmd
 }
 
@@ -99,8 +99,26 @@ func newImagesSaveCommand() *cobra.Command {
 		return b.Save(cmd.Context(), output, built)
 	})
 	cmd.Flags().StringVar(&output, "output", "", "folder, or archive if it ends with .tar")
-	if err := cmd.MarkFlagRequired("output"); err != nil {
-		panic(err) // the flag is defined in the line above
+	return required(cmd, "output")
+}
+
+func newImagesLoadCommand() *cobra.Command {
+	var registry string
+	cmd := &cobra.Command{
+		Use:   "load FOLDER --registry URL",
+		Short: "Copy images that were saved to a registry; builds nothing and needs nothing else",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, folder []string) error {
+			return build.PushSaved(cmd.Context(), registry, folder[0], cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&registry, "registry", "", "URL of the registry, such as https://registry.example.com/mirror")
+	return required(cmd, "registry")
+}
+
+func required(cmd *cobra.Command, flag string) *cobra.Command {
+	if err := cmd.MarkFlagRequired(flag); err != nil {
+		panic(err) // the flag is defined in the line above the call
 	}
 	return cmd
 }
