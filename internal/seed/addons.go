@@ -46,7 +46,7 @@ type appliedSet struct {
 }
 
 // reconcile applies the objects inside the user cluster and writes their health into the status.
-func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys tunnelKeys) error {
+func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys insideKeys) error {
 	key := client.ObjectKeyFromObject(hc)
 	inside, err := a.clusters.GetUncachedClient(ctx, key)
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {
@@ -68,7 +68,7 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys
 	return a.observe(ctx, key, hc)
 }
 
-func (a *addons) input(hc *v1alpha1.HostedCluster, keys tunnelKeys) (usercluster.Input, error) {
+func (a *addons) input(hc *v1alpha1.HostedCluster, keys insideKeys) (usercluster.Input, error) {
 	api, err := machine.APIEndpoint(hc)
 	if err != nil {
 		return usercluster.Input{}, err
@@ -95,9 +95,11 @@ func (a *addons) input(hc *v1alpha1.HostedCluster, keys tunnelKeys) (usercluster
 		NodeNetworkImage: a.options.NodeNetworkImage,
 		Tunnel: usercluster.Tunnel{
 			Kind: hc.Spec.Network.Tunnel, Host: tunnelHost, Port: tunnelPort,
-			OpenVPNImage: a.options.OpenVPNImage, OpenVPNKeys: keys.openVPNClients, CA: keys.ca,
+			OpenVPNImage: a.options.OpenVPNImage, OpenVPNKeys: keys.openVPNClients,
 		},
-		LocalVolumes: hasLocalMachines(hc),
+		CA:                keys.ca,
+		MetricsServerKeys: keys.metricsServer,
+		LocalVolumes:      hasLocalMachines(hc),
 	}, nil
 }
 

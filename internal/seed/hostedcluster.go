@@ -105,7 +105,7 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	answers := live.Health[controlplane.APIServer] == nil
 	err = r.reconcilePools(ctx, hc, owner, answers)
 	if answers { // before that, what follows would only take CPU from the API that is starting
-		err = errors.Join(err, r.Applier.Apply(ctx, owner, companions), r.addons.reconcile(ctx, hc, newTunnelKeys(keys, secrets)))
+		err = errors.Join(err, r.Applier.Apply(ctx, owner, companions), r.addons.reconcile(ctx, hc, newInsideKeys(keys, secrets)))
 	}
 	if err != nil {
 		return err
