@@ -58,8 +58,9 @@ type BootstrapReconciler struct {
 	Applier  *kube.Applier
 	Clusters clustercache.ClusterCache
 	Clock    clock.PassiveClock
-	// RegistryMirror is Options.RegistryMirror.
+	// RegistryMirror and Proxy are those of the Options.
 	RegistryMirror string
+	Proxy          machine.Proxy
 }
 
 // setupBootstrap adds the controller to the manager.
@@ -71,6 +72,7 @@ func setupBootstrap(mgr ctrl.Manager, clusters clustercache.ClusterCache, opts O
 		Clusters:       clusters,
 		Clock:          opts.Clock,
 		RegistryMirror: opts.RegistryMirror,
+		Proxy:          opts.Proxy,
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(bootstrapController).
@@ -217,6 +219,7 @@ func (r *BootstrapReconciler) gather(ctx context.Context, c *v1alpha1.BootstrapC
 		Labels:         c.Spec.NodeLabels,
 		Taints:         c.Spec.NodeTaints,
 		RegistryMirror: r.RegistryMirror,
+		Proxy:          r.Proxy,
 	}, nil
 }
 

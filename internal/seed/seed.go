@@ -41,6 +41,7 @@ import (
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/machine"
 )
 
 // Options is what a seed manager is told.
@@ -52,6 +53,8 @@ type Options struct {
 	// RegistryMirror is where nodes pull images from before they ask an image's own registry, for example
 	// "http://10.202.0.2:5000"; empty: they ask that registry.
 	RegistryMirror string
+	// Proxy is what nodes reach the internet through.
+	Proxy machine.Proxy
 	// ServerImage and NodeNetworkImage are the images of those parts of Canopy that run inside user clusters.
 	ServerImage, NodeNetworkImage string
 	// OpenVPNImage is the image of both ends of the tunnel.
