@@ -43,6 +43,8 @@ const (
 const (
 	PortAPI    = "https"
 	PortTunnel = "tunnel"
+	// PortMetrics is the port at which a component shows its metrics, where it has one for them.
+	PortMetrics = "metrics"
 )
 
 // Input is everything that the objects are made from.
@@ -61,6 +63,8 @@ type Input struct {
 	ServiceIP string
 	// KeysChecksum changes with the authorities and the service-account key, which are only read when a process starts.
 	KeysChecksum string
+	// Alertmanager is the host and port of the seed's Alertmanager; empty: alerts are sent to nobody.
+	Alertmanager string
 }
 
 // Objects returns the objects of the control plane, sorted by kind and name.

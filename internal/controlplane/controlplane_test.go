@@ -4,6 +4,7 @@
 package controlplane
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/golden"
@@ -38,7 +40,7 @@ func input(t *testing.T, mods ...func(*v1alpha1.HostedCluster)) Input {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Input{Cluster: hc, KubernetesImage: image, Address: "192.0.2.1", Port: 31234, ServiceIP: "10.0.0.7", KeysChecksum: "keys"}
+	return Input{Cluster: hc, KubernetesImage: image, Address: "192.0.2.1", Port: 31234, ServiceIP: "10.0.0.7", KeysChecksum: "keys", Alertmanager: "alertmanager.canopy-system.svc:9093"}
 }
 
 var variants = map[string]func(*v1alpha1.HostedCluster){
@@ -50,30 +52,32 @@ var variants = map[string]func(*v1alpha1.HostedCluster){
 	"large-etcd": func(hc *v1alpha1.HostedCluster) {
 		hc.Spec.Etcd = v1alpha1.Etcd{Storage: resource.MustParse("20Gi"), StorageClassName: "fast"}
 	},
+	"no-monitoring": func(hc *v1alpha1.HostedCluster) { hc.Spec.Monitoring.Enabled = new(false) },
 	"other-network": func(hc *v1alpha1.HostedCluster) {
 		hc.Spec.Network = v1alpha1.Network{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/24", DNSDomain: "example.test"}
 	},
 }
 
+// all returns what is applied at once and what comes when the API answers.
+func all(in Input) []client.Object { return append(Objects(in), Monitoring(in)...) }
+
 func TestObjects(t *testing.T) {
-	base := golden.YAML(t, scheme.Scheme, Objects(input(t)))
+	base := golden.YAML(t, scheme.Scheme, all(input(t)))
 	golden.Check(t, "base.yaml", base)
 	for name, mod := range variants {
 		t.Run(name, func(t *testing.T) {
-			golden.CheckVariant(t, name+".diff", base, golden.YAML(t, scheme.Scheme, Objects(input(t, mod))))
+			golden.CheckVariant(t, name+".diff", base, golden.YAML(t, scheme.Scheme, all(input(t, mod))))
 		})
 	}
 }
 
 // What must be true of every pod, whatever the spec says.
 func TestPodManners(t *testing.T) {
-	all := map[string]func(*v1alpha1.HostedCluster){"base": func(*v1alpha1.HostedCluster) {}}
-	for name, mod := range variants {
-		all[name] = mod
-	}
-	for name, mod := range all {
+	mods := map[string]func(*v1alpha1.HostedCluster){"base": func(*v1alpha1.HostedCluster) {}}
+	maps.Copy(mods, variants)
+	for name, mod := range mods {
 		t.Run(name, func(t *testing.T) {
-			for _, obj := range Objects(input(t, mod)) {
+			for _, obj := range all(input(t, mod)) {
 				set, ok := obj.(*appsv1.StatefulSet)
 				if !ok {
 					continue

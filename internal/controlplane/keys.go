@@ -36,18 +36,21 @@ func Certificates(in Input) ([]Certificate, error) {
 // the client certificates, so that a renewed certificate is read without a restart.
 func Kubeconfigs(in Input) map[string]string {
 	return map[string]string{
-		"controller-manager.conf": kubeconfig(in, "controller-manager"),
-		"scheduler.conf":          kubeconfig(in, "scheduler"),
+		"controller-manager.conf": kubeconfig(localAPI(in), keysDir, "controller-manager"),
+		"scheduler.conf":          kubeconfig(localAPI(in), keysDir, "scheduler"),
 	}
 }
 
-func kubeconfig(in Input, certificate string) string {
+func localAPI(in Input) string { return fmt.Sprintf("https://127.0.0.1:%d", in.Port) }
+
+// kubeconfig names the client certificate and its authority as files in dir.
+func kubeconfig(server, dir, certificate string) string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters:
 - name: cluster
   cluster:
-    server: https://127.0.0.1:%d
+    server: %s
     certificate-authority: %[2]s/ca.crt
 users:
 - name: user
@@ -58,5 +61,5 @@ contexts:
 - name: default
   context: {cluster: cluster, user: user}
 current-context: default
-`, in.Port, keysDir, certificate)
+`, server, dir, certificate)
 }

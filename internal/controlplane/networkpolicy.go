@@ -17,7 +17,8 @@ import (
 const SystemNamespaceLabel = "hosting.canopy.dev/system"
 
 // networkPolicies separate the namespaces of clusters: nothing comes in from another namespace but to the API, which
-// anybody may reach and which knows whom to let in, and from the seed manager.
+// anybody may reach and which knows whom to let in, and from the seed manager. What Prometheus knows is asked by the
+// seed's own and by nobody in the namespace, where machines may be as well.
 func networkPolicies(in Input) []client.Object {
 	policy := func(name string, spec networkingv1.NetworkPolicySpec) client.Object {
 		spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
@@ -27,6 +28,9 @@ func networkPolicies(in Input) []client.Object {
 	system := metav1.LabelSelector{MatchLabels: map[string]string{SystemNamespaceLabel: "true"}}
 	return []client.Object{
 		policy("same-namespace", networkingv1.NetworkPolicySpec{
+			PodSelector: metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+				{Key: v1alpha1.LabelComponent, Operator: metav1.LabelSelectorOpNotIn, Values: []string{Prometheus}},
+			}},
 			Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{}}}}},
 		}),
 		policy("api", networkingv1.NetworkPolicySpec{

@@ -65,7 +65,8 @@ func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.Ho
 		return reconcile.Result{}, err
 	}
 	before.ObjectMeta = *hc.ObjectMeta.DeepCopy()
-	return kube.Finish(ctx, r.Client, before, hc, r.reconcile(ctx, hc))
+	result, err := kube.Finish(ctx, r.Client, before, hc, r.reconcile(ctx, hc))
+	return retryMonitoring(hc, result), err
 }
 
 func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) error {
@@ -87,7 +88,8 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 		return err
 	}
 	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
-	if err := kube.Prune(ctx, r.Client, r.Client, scope, objs); err != nil {
+	// What watches the cluster comes later, and stays while the API does not answer.
+	if err := kube.Prune(ctx, r.Client, r.Client, scope, append(objs, controlplane.Monitoring(in)...)); err != nil {
 		return err
 	}
 	live, err := r.observe(ctx, in, keys)
@@ -103,13 +105,16 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if live.Health[controlplane.APIServer] != nil {
 		return summary(hc)
 	}
-	return r.reconcileInside(ctx, hc, owner)
+	return r.reconcileInside(ctx, in, keys, owner)
 }
 
-// reconcileInside does what needs a running API: the pools, and what runs inside the cluster. Before that it would only
-// take CPU from the API that is starting.
-func (r *HostedClusterReconciler) reconcileInside(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner) error {
-	if err := errors.Join(r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc)); err != nil {
+// reconcileInside does what needs a running API: the pools, what runs inside the cluster, and what watches it. Before that
+// it would only take CPU from the API that is starting.
+func (r *HostedClusterReconciler) reconcileInside(ctx context.Context, in controlplane.Input, keys authorities, owner kube.Owner) error {
+	hc := in.Cluster
+	err := errors.Join(r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc))
+	r.reconcileMonitoring(ctx, in, keys, owner)
+	if err != nil {
 		return err
 	}
 	return summary(hc)
@@ -155,7 +160,7 @@ func validateNetwork(network v1alpha1.Network, reserved []string) error {
 
 // gather makes sure of what the objects are built from: the namespace's labels, the address and port of the API, keys.
 func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.HostedCluster, image string) (controlplane.Input, authorities, error) {
-	in := controlplane.Input{Cluster: hc, KubernetesImage: image, Address: r.Options.Address}
+	in := controlplane.Input{Cluster: hc, KubernetesImage: image, Address: r.Options.Address, Alertmanager: r.Options.Alertmanager}
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
 	service, err := r.ensureService(ctx, hc, owner)
 	if err != nil {

@@ -54,6 +54,8 @@ type Options struct {
 	RegistryMirror string
 	// ServerImage and NodeNetworkImage are the images of those parts of Canopy that run inside user clusters.
 	ServerImage, NodeNetworkImage string
+	// Alertmanager is the host and port to which the Prometheus of each cluster sends its alerts; empty: to nobody.
+	Alertmanager string
 	// HealthAddress and MetricsAddress are listened on, for example ":8081".
 	HealthAddress, MetricsAddress string
 	// LeaderElection lets several replicas run, of which one works.
@@ -191,9 +193,10 @@ func rateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 2*time.Minute)
 }
 
-// ofControlPlane lets the pods of control planes through, not those that are machines.
+// ofControlPlane lets the pods of control planes and of what watches them through, not those that are machines.
 var ofControlPlane = predicate.NewPredicateFuncs(func(obj client.Object) bool {
-	return obj.GetLabels()[v1alpha1.LabelComponent] == controlplane.Name
+	component := obj.GetLabels()[v1alpha1.LabelComponent]
+	return component == controlplane.Name || component == controlplane.Prometheus
 })
 
 // deleted lets deletions through only.

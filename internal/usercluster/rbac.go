@@ -6,6 +6,8 @@ package usercluster
 import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/internal/controlplane"
 )
 
 // Names that certificates and tokens carry, and what they may do in the user cluster.
@@ -25,7 +27,24 @@ func rbac() []client.Object {
 		bind("canopy:kubelet-api-admin", "system:kubelet-api-admin", rbacv1.UserKind, KubeletClientUser),
 		bind("canopy:node-bootstrapper", "system:node-bootstrapper", rbacv1.GroupKind, BootstrapGroup),
 		bind("canopy:admins", "cluster-admin", rbacv1.GroupKind, AdminGroup),
+		// Metrics of components, of nodes and of pods, the latter two through the API server's proxy. It could ask pods for
+		// anything else with GET, too: RBAC knows no paths below a proxy.
+		role(controlplane.PrometheusUser,
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes", "pods"}, Verbs: []string{"get", "list", "watch"}},
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes/metrics", "nodes/proxy", "pods/proxy"}, Verbs: []string{"get"}},
+			rbacv1.PolicyRule{NonResourceURLs: []string{"/metrics", "/metrics/slis"}, Verbs: []string{"get"}},
+		),
+		bind(controlplane.PrometheusUser, controlplane.PrometheusUser, rbacv1.UserKind, controlplane.PrometheusUser),
+		role(controlplane.KubeStateMetricsUser,
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes", "pods"}, Verbs: []string{"list", "watch"}},
+			rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"daemonsets", "deployments", "statefulsets"}, Verbs: []string{"list", "watch"}},
+		),
+		bind(controlplane.KubeStateMetricsUser, controlplane.KubeStateMetricsUser, rbacv1.UserKind, controlplane.KubeStateMetricsUser),
 	}
+}
+
+func role(name string, rules ...rbacv1.PolicyRule) *rbacv1.ClusterRole {
+	return &rbacv1.ClusterRole{ObjectMeta: clusterMeta(name, "rbac"), Rules: rules}
 }
 
 func bind(name, role, subjectKind, subject string) *rbacv1.ClusterRoleBinding {
