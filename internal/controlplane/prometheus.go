@@ -158,10 +158,9 @@ func prometheus() corev1.Container {
 	return corev1.Container{
 		Name:  Prometheus,
 		Image: images.Ref("prometheus"),
-		Args: args(map[string]string{
+		Args: append([]string{"--config.auto-reload"}, args(map[string]string{
 			"config.auto-reload-interval":              "30s",
 			"config.file":                              prometheusDir + "/prometheus.yaml",
-			"enable-feature":                           "auto-reload-config",
 			"log.level":                                "warn",
 			"query.max-concurrency":                    "4",
 			"query.max-samples":                        "2000000",
@@ -174,7 +173,7 @@ func prometheus() corev1.Container {
 			"storage.remote.flush-deadline":            "1s",
 			"rules.max-concurrent-evals":               "1",
 			"alertmanager.notification-queue-capacity": "100",
-		}, nil),
+		}, nil)...),
 		Env:             []corev1.EnvVar{{Name: "GOGC", Value: "30"}, {Name: "GOMAXPROCS", Value: "1"}},
 		Ports:           []corev1.ContainerPort{{Name: Prometheus, ContainerPort: prometheusPort, Protocol: corev1.ProtocolTCP}},
 		Resources:       withMemoryLimit(requests("10m", "64Mi"), "512Mi"),

@@ -57,6 +57,7 @@ func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if !hc.DeletionTimestamp.IsZero() {
 		done, err := r.delete(ctx, hc)
 		if done {
+			observeDeletion(hc, r.Clock.Now())
 			return reconcile.Result{}, err
 		}
 		return kube.Finish(ctx, r.Client, before, hc, err)
@@ -66,6 +67,7 @@ func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.Ho
 	}
 	before.ObjectMeta = *hc.ObjectMeta.DeepCopy()
 	result, err := kube.Finish(ctx, r.Client, before, hc, r.reconcile(ctx, hc))
+	observeOperations(before, hc, r.Clock.Now())
 	return retryMonitoring(hc, result), err
 }
 
