@@ -23,6 +23,7 @@ func apiserverArgs(in Input) []string {
 		"authentication-config":              configDir + "/authentication.yaml",
 		"authorization-mode":                 "Node,RBAC",
 		"client-ca-file":                     keysDir + "/ca.crt",
+		"egress-selector-config-file":        configDir + "/egress.yaml",
 		"enable-admission-plugins":           "NodeRestriction",
 		"enable-bootstrap-token-auth":        "true",
 		"etcd-servers":                       etcdURL,
@@ -97,6 +98,6 @@ func Service(cluster *v1alpha1.HostedCluster) *corev1.Service {
 func configuration(in Input) []client.Object {
 	return []client.Object{&corev1.ConfigMap{
 		ObjectMeta: in.meta(Name, Name),
-		Data:       map[string]string{"authentication.yaml": authentication},
+		Data:       map[string]string{"authentication.yaml": authentication, "egress.yaml": egress(in)},
 	}}
 }

@@ -37,6 +37,8 @@ const (
 	SecretFrontProxyCA    = "front-proxy-ca"  // tls.crt, tls.key: signs the client certificate for aggregated APIs
 	SecretServiceAccounts = "service-account" // tls.key, tls.pub: signs service-account tokens
 	SecretCertificates    = "control-plane"   // the leaf certificates, by the names of files
+	SecretOpenVPNCA       = "openvpn-ca"      // tls.crt, tls.key, tls-crypt-v2.key: signs the certificates of the tunnel
+	SecretOpenVPN         = "openvpn"         // ca.crt, server.crt, server.key, tls-crypt-v2.key: what the tunnel's server has
 )
 
 // Names of the ports that people and nodes reach.
@@ -45,6 +47,7 @@ const (
 	PortTunnel = "tunnel"
 	// PortMetrics is the port at which a component shows its metrics, where it has one for them.
 	PortMetrics = "metrics"
+	portRelay   = "relay" // for kube-apiserver only
 )
 
 // Input is everything that the objects are made from.
@@ -61,7 +64,12 @@ type Input struct {
 	TunnelPort int32
 	// ServiceIP is the address of the API's Service on the seed.
 	ServiceIP string
-	// KeysChecksum changes with the authorities and the service-account key, which are only read when a process starts.
+	// OpenVPNImage is the image of both ends of the tunnel; it is compiled from this repository.
+	OpenVPNImage string
+	// OpenVPNChecksum changes with the keys of the tunnel's server.
+	OpenVPNChecksum string
+	// KeysChecksum changes with what is only read when a process starts: the authorities, the service-account key, and the
+	// certificates that say so.
 	KeysChecksum string
 	// Alertmanager is the host and port of the seed's Alertmanager; empty: alerts are sent to nobody.
 	Alertmanager string
@@ -69,11 +77,14 @@ type Input struct {
 
 // Objects returns the objects of the control plane, sorted by kind and name.
 func Objects(in Input) []client.Object {
-	objs := slices.Concat(
+	return sorted(slices.Concat(
 		configuration(in),
 		compact(in),
 		networkPolicies(in),
-	)
+	))
+}
+
+func sorted(objs []client.Object) []client.Object {
 	slices.SortFunc(objs, func(a, b client.Object) int {
 		return cmp.Or(cmp.Compare(kind(a), kind(b)), cmp.Compare(a.GetName(), b.GetName()))
 	})

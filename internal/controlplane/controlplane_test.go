@@ -4,7 +4,6 @@
 package controlplane
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +20,11 @@ import (
 	"canopy.dev/canopy/internal/images"
 )
 
+const openVPNImage = "registry.canopy.dev/openvpn:0123456789ab"
+
+// objects returns everything, in the order in which it is applied.
+func objects(in Input) []client.Object { return slices.Concat(Objects(in), Companions(in), Monitoring(in)) }
+
 func input(t *testing.T, mods ...func(*v1alpha1.HostedCluster)) Input {
 	t.Helper()
 	hc := &v1alpha1.HostedCluster{
@@ -28,7 +32,7 @@ func input(t *testing.T, mods ...func(*v1alpha1.HostedCluster)) Input {
 		Spec: v1alpha1.HostedClusterSpec{
 			Version: "1.37.2",
 			Profile: v1alpha1.ProfileCompact,
-			Network: v1alpha1.Network{PodCIDR: "172.25.0.0/16", ServiceCIDR: "10.240.16.0/20", DNSDomain: "cluster.local"},
+			Network: v1alpha1.Network{PodCIDR: "172.25.0.0/16", ServiceCIDR: "10.240.16.0/20", DNSDomain: "cluster.local", Tunnel: v1alpha1.TunnelOpenVPN, TunnelCIDR: "169.254.88.0/28"},
 			Expose:  v1alpha1.Expose{Strategy: v1alpha1.ExposeNodePort},
 			Etcd:    v1alpha1.Etcd{Storage: resource.MustParse("2Gi")},
 		},
@@ -40,7 +44,7 @@ func input(t *testing.T, mods ...func(*v1alpha1.HostedCluster)) Input {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Input{Cluster: hc, KubernetesImage: image, Address: "192.0.2.1", Port: 31234, ServiceIP: "10.0.0.7", KeysChecksum: "keys", Alertmanager: "alertmanager.canopy-system.svc:9093"}
+	return Input{Cluster: hc, KubernetesImage: image, Address: "192.0.2.1", Port: 31234, TunnelPort: 31235, ServiceIP: "10.0.0.7", KeysChecksum: "keys", OpenVPNChecksum: "openvpn-keys", OpenVPNImage: openVPNImage, Alertmanager: "alertmanager.canopy-system.svc:9093"}
 }
 
 var variants = map[string]func(*v1alpha1.HostedCluster){
@@ -49,35 +53,35 @@ var variants = map[string]func(*v1alpha1.HostedCluster){
 		hc.Spec.APIServer.ExtraArgs = map[string]string{"v": "4", "authorization-mode": "Node,RBAC,Webhook"}
 		hc.Spec.Scheduler.ExtraArgs = map[string]string{"v": "2"}
 	},
+	"konnectivity": func(hc *v1alpha1.HostedCluster) { hc.Spec.Network.Tunnel = v1alpha1.TunnelKonnectivity },
 	"large-etcd": func(hc *v1alpha1.HostedCluster) {
 		hc.Spec.Etcd = v1alpha1.Etcd{Storage: resource.MustParse("20Gi"), StorageClassName: "fast"}
 	},
 	"no-monitoring": func(hc *v1alpha1.HostedCluster) { hc.Spec.Monitoring.Enabled = new(false) },
 	"other-network": func(hc *v1alpha1.HostedCluster) {
-		hc.Spec.Network = v1alpha1.Network{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/24", DNSDomain: "example.test"}
+		hc.Spec.Network = v1alpha1.Network{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/24", DNSDomain: "example.test", Tunnel: v1alpha1.TunnelOpenVPN, TunnelCIDR: "10.3.0.0/24"}
 	},
 }
 
-// all returns what is applied at once and what comes when the API answers.
-func all(in Input) []client.Object { return append(Objects(in), Monitoring(in)...) }
-
 func TestObjects(t *testing.T) {
-	base := golden.YAML(t, scheme.Scheme, all(input(t)))
+	base := golden.YAML(t, scheme.Scheme, objects(input(t)))
 	golden.Check(t, "base.yaml", base)
 	for name, mod := range variants {
 		t.Run(name, func(t *testing.T) {
-			golden.CheckVariant(t, name+".diff", base, golden.YAML(t, scheme.Scheme, all(input(t, mod))))
+			golden.CheckVariant(t, name+".diff", base, golden.YAML(t, scheme.Scheme, objects(input(t, mod))))
 		})
 	}
 }
 
 // What must be true of every pod, whatever the spec says.
 func TestPodManners(t *testing.T) {
-	mods := map[string]func(*v1alpha1.HostedCluster){"base": func(*v1alpha1.HostedCluster) {}}
-	maps.Copy(mods, variants)
-	for name, mod := range mods {
+	all := map[string]func(*v1alpha1.HostedCluster){"base": func(*v1alpha1.HostedCluster) {}}
+	for name, mod := range variants {
+		all[name] = mod
+	}
+	for name, mod := range all {
 		t.Run(name, func(t *testing.T) {
-			for _, obj := range all(input(t, mod)) {
+			for _, obj := range objects(input(t, mod)) {
 				set, ok := obj.(*appsv1.StatefulSet)
 				if !ok {
 					continue
@@ -106,7 +110,7 @@ func checkPod(t *testing.T, pod corev1.PodSpec) {
 		t.Error("an init container delays the API")
 	}
 	for _, c := range pod.Containers {
-		known := slices.ContainsFunc(images.All(), func(i images.Image) bool { return i.Ref() == c.Image })
+		known := c.Image == openVPNImage || slices.ContainsFunc(images.All(), func(i images.Image) bool { return i.Ref() == c.Image })
 		sc := c.SecurityContext
 		switch {
 		case !known:
@@ -188,7 +192,7 @@ func TestComponents(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			for _, got := range Components(tc.live) {
+			for _, got := range Components(input(t).Cluster, tc.live) {
 				if got.Name == tc.component && got != tc.want {
 					t.Errorf("got  %+v\nwant %+v", got, tc.want)
 				}

@@ -5,12 +5,14 @@ package controlplane
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/openvpn"
 )
 
 // Live is what was read of a control plane.
@@ -18,15 +20,22 @@ type Live struct {
 	// Set and Pod are nil where there is none yet.
 	Set *appsv1.StatefulSet
 	Pod *corev1.Pod
+	// Companions are the newest pods of what stands beside the control plane, by component.
+	Companions map[string]*corev1.Pod
 	// Health is the answer of each component that was asked, nil if it is well. Components that were not asked are absent.
 	Health map[string]error
 }
 
-// Components returns the health of each component of the control plane, sorted by name.
-func Components(live Live) []v1alpha1.ComponentStatus {
-	statuses := []v1alpha1.ComponentStatus{containerStatus(live, Etcd, Etcd)}
+// Components returns the health of each component of the control plane and of what stands beside it.
+func Components(cluster *v1alpha1.HostedCluster, live Live) []v1alpha1.ComponentStatus {
+	statuses := []v1alpha1.ComponentStatus{containerStatus(live.Pod, Etcd, Etcd)}
+	if TunnelServer(cluster) == KonnectivityServer {
+		statuses = append(statuses, containerStatus(live.Pod, KonnectivityServer, KonnectivityServer))
+	} else {
+		statuses = append(statuses, podStatus(live.Companions[openvpn.Server], openvpn.Server))
+	}
 	for _, name := range []string{APIServer, ControllerManager, Scheduler} {
-		status := containerStatus(live, name, kubernetesContainer)
+		status := containerStatus(live.Pod, name, kubernetesContainer)
 		// All three share a container, so its readiness is kube-apiserver's; each is also asked itself.
 		if err, asked := live.Health[name]; asked && err != nil && (status.Ready || status.Reason == reasonStarting) {
 			status = v1alpha1.ComponentStatus{Name: name, Reason: reasonStarting, Message: "its health check says: " + err.Error()}
@@ -45,19 +54,33 @@ const (
 	reasonWaiting  = "Waiting"
 )
 
-func containerStatus(live Live, name, container string) v1alpha1.ComponentStatus {
+// podStatus is the status of a component that has a pod of its own: that of the first container that is not well.
+func podStatus(pod *corev1.Pod, name string) v1alpha1.ComponentStatus {
+	status := containerStatus(pod, name, "")
+	if pod == nil {
+		return status
+	}
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		if status = containerStatus(pod, name, c.Name); !status.Ready {
+			break
+		}
+	}
+	return status
+}
+
+func containerStatus(pod *corev1.Pod, name, container string) v1alpha1.ComponentStatus {
 	status := v1alpha1.ComponentStatus{Name: name, Reason: reasonWaiting}
-	if live.Pod == nil {
+	if pod == nil {
 		status.Message = "its pod does not exist yet"
 		return status
 	}
-	for _, c := range live.Pod.Status.Conditions {
+	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
 			status.Reason, status.Message = c.Reason, "its pod cannot be placed on a node of the seed: "+c.Message
 			return status
 		}
 	}
-	for _, c := range live.Pod.Status.ContainerStatuses {
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if c.Name != container {
 			continue
 		}

@@ -49,13 +49,13 @@ func compact(in Input) []client.Object {
 					Labels: exposed(labels),
 					Annotations: map[string]string{
 						AnnotationKeys:                            in.KeysChecksum,
-						"hosting.canopy.dev/config":               checksum(authentication),
+						"hosting.canopy.dev/config":               checksum(authentication + egress(in)),
 						"kubectl.kubernetes.io/default-container": kubernetesContainer,
 					},
 				},
 				Spec: corev1.PodSpec{
 					Containers:                    []corev1.Container{etcd(in), kubernetes(in)},
-					Volumes:                       volumes(),
+					Volumes:                       volumes(in),
 					AutomountServiceAccountToken:  new(false),
 					EnableServiceLinks:            new(false),
 					PriorityClassName:             PriorityClass,
@@ -72,6 +72,7 @@ func compact(in Input) []client.Object {
 			},
 		},
 	}
+	addKonnectivity(in, &set.Spec.Template.Spec)
 	return []client.Object{set, etcdVolumeClaim(in)}
 }
 
@@ -116,23 +117,22 @@ func apiProbe(path string, period, failures int32) *corev1.Probe {
 }
 
 // volumes: all keys come in one directory from one volume, because each volume costs time at the start.
-func volumes() []corev1.Volume {
-	source := func(secret string, items ...corev1.KeyToPath) corev1.VolumeProjection {
-		return corev1.VolumeProjection{Secret: &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Items: items}}
-	}
+func volumes(in Input) []corev1.Volume {
+	keys := append([]corev1.VolumeProjection{
+		secretFiles(SecretCA, corev1.KeyToPath{Key: corev1.TLSCertKey, Path: "ca.crt"}, corev1.KeyToPath{Key: corev1.TLSPrivateKeyKey, Path: "ca.key"}),
+		secretFiles(SecretFrontProxyCA, corev1.KeyToPath{Key: corev1.TLSCertKey, Path: "front-proxy-ca.crt"}),
+		secretFiles(SecretServiceAccounts, corev1.KeyToPath{Key: "tls.key", Path: "sa.key"}, corev1.KeyToPath{Key: "tls.pub", Path: "sa.pub"}),
+		secretFiles(SecretCertificates),
+	}, egressKeys(in)...)
 	return []corev1.Volume{
 		{Name: etcdClaim, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: etcdClaim}}},
-		{Name: "keys", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-			DefaultMode: new(int32(0o440)),
-			Sources: []corev1.VolumeProjection{
-				source(SecretCA, corev1.KeyToPath{Key: corev1.TLSCertKey, Path: "ca.crt"}, corev1.KeyToPath{Key: corev1.TLSPrivateKeyKey, Path: "ca.key"}),
-				source(SecretFrontProxyCA, corev1.KeyToPath{Key: corev1.TLSCertKey, Path: "front-proxy-ca.crt"}),
-				source(SecretServiceAccounts, corev1.KeyToPath{Key: "tls.key", Path: "sa.key"}, corev1.KeyToPath{Key: "tls.pub", Path: "sa.pub"}),
-				source(SecretCertificates),
-			},
-		}}},
-		{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: Name}}}},
+		{Name: "keys", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{DefaultMode: new(int32(0o440)), Sources: keys}}},
+		configMapVolume("config", Name),
 	}
+}
+
+func secretFiles(secret string, items ...corev1.KeyToPath) corev1.VolumeProjection {
+	return corev1.VolumeProjection{Secret: &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Items: items}}
 }
 
 func checksum(s string) string {

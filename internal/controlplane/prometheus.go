@@ -18,6 +18,7 @@ import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/pki"
+	"canopy.dev/canopy/internal/usercluster"
 )
 
 // Names of the components that watch the cluster. They are containers of one pod.
@@ -26,17 +27,14 @@ const (
 	KubeStateMetrics = "kube-state-metrics"
 )
 
-// Users as whom they ask the API, and what roles inside the user cluster are bound to.
-const (
-	PrometheusUser       = "canopy:prometheus"
-	KubeStateMetricsUser = "canopy:kube-state-metrics"
-)
-
 // SecretPrometheus holds the certificates of Prometheus and kube-state-metrics, and nothing else: they need no other keys.
 const SecretPrometheus = Prometheus
 
 // componentsService has no address of its own: it is how Prometheus finds the ports of the namespace's pods by name.
 const componentsService = "components"
+
+// metricsPorts are the names of the ports that Prometheus asks, but for the API's.
+var metricsPorts = []string{"kcm", "scheduler", "etcd-metrics", PortMetrics, "tunnel-metrics"}
 
 const (
 	prometheusPort       = 9090
@@ -72,8 +70,8 @@ func Monitoring(in Input) []client.Object {
 // MonitoringCertificates returns the client certificates of what watches the cluster.
 func MonitoringCertificates() []Certificate {
 	return []Certificate{
-		{Name: Prometheus, Leaf: pki.Leaf{CommonName: PrometheusUser}},
-		{Name: KubeStateMetrics, Leaf: pki.Leaf{CommonName: KubeStateMetricsUser}},
+		{Name: Prometheus, Leaf: pki.Leaf{CommonName: usercluster.PrometheusUser}, Authority: SecretCA},
+		{Name: KubeStateMetrics, Leaf: pki.Leaf{CommonName: usercluster.KubeStateMetricsUser}, Authority: SecretCA},
 	}
 }
 
@@ -110,7 +108,7 @@ func componentsEndpoints(in Input) client.Object {
 			PublishNotReadyAddresses: true, // what is not ready is worth knowing about
 		},
 	}
-	for i, port := range []string{PortAPI, "kcm", "scheduler", "etcd-metrics", PortMetrics} {
+	for i, port := range append([]string{PortAPI}, metricsPorts...) {
 		svc.Spec.Ports = append(svc.Spec.Ports, corev1.ServicePort{
 			Name: port, Port: int32(i + 1), Protocol: corev1.ProtocolTCP, TargetPort: intstr.FromString(port),
 		})
@@ -233,7 +231,7 @@ func prometheusVolumes() []corev1.Volume {
 		return corev1.Volume{Name: component + "-keys", VolumeSource: corev1.VolumeSource{Secret: source}}
 	}
 	return []corev1.Volume{
-		{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: Prometheus}}}},
+		configMapVolume("config", Prometheus),
 		{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: new(resource.MustParse("1Gi"))}}},
 		keys(Prometheus),
 		keys(KubeStateMetrics, KubeStateMetrics+".conf"),
@@ -243,7 +241,7 @@ func prometheusVolumes() []corev1.Volume {
 // MonitoringComponents returns the health of what watches the cluster. Live holds its StatefulSet and pod.
 func MonitoringComponents(live Live) []v1alpha1.ComponentStatus {
 	return []v1alpha1.ComponentStatus{
-		containerStatus(live, KubeStateMetrics, KubeStateMetrics),
-		containerStatus(live, Prometheus, Prometheus),
+		containerStatus(live.Pod, KubeStateMetrics, KubeStateMetrics),
+		containerStatus(live.Pod, Prometheus, Prometheus),
 	}
 }

@@ -47,6 +47,7 @@ func (u *up) installCanopy(ctx context.Context) error {
 		Values: map[string]any{
 			"image":            u.built.server,
 			"nodeNetworkImage": u.built.nodeNetwork,
+			"openvpnImage":     u.built.openVPN,
 			"seed": map[string]any{
 				"address":        u.Settings.NodeAddress().String(),
 				"reservedCIDRs":  []any{u.Settings.LinkCIDR.String(), u.Settings.PodCIDR.String(), u.Settings.ServiceCIDR.String()},

@@ -30,7 +30,7 @@ type builtImages struct {
 	root   string // directory of the node's root file system
 	source string // root of the checkout they were built from
 	// References of the images that are compiled from this repository.
-	server, nodeNetwork string
+	server, nodeNetwork, openVPN string
 }
 
 func (b builtImages) named(name string) (build.Image, error) {
@@ -64,7 +64,7 @@ func (u *up) buildImages(ctx context.Context) error {
 		return err
 	}
 	u.built.source = builder.Source()
-	for name, ref := range map[string]*string{"canopy-server": &u.built.server, "node-network": &u.built.nodeNetwork} {
+	for name, ref := range map[string]*string{"canopy-server": &u.built.server, "node-network": &u.built.nodeNetwork, "openvpn": &u.built.openVPN} {
 		image, err := u.built.named(name)
 		if err != nil {
 			return err

@@ -45,7 +45,7 @@ type appliedSet struct {
 }
 
 // reconcile applies the objects inside the user cluster and writes their health into the status.
-func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys tunnelKeys) error {
 	key := client.ObjectKeyFromObject(hc)
 	inside, err := a.clusters.GetUncachedClient(ctx, key)
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {
@@ -55,7 +55,7 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) erro
 	if err != nil {
 		return err
 	}
-	input, err := a.input(hc)
+	input, err := a.input(hc, keys)
 	if err != nil {
 		return err
 	}
@@ -67,10 +67,14 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) erro
 	return a.observe(ctx, key, hc)
 }
 
-func (a *addons) input(hc *v1alpha1.HostedCluster) (usercluster.Input, error) {
+func (a *addons) input(hc *v1alpha1.HostedCluster, keys tunnelKeys) (usercluster.Input, error) {
 	host, port, err := apiEndpoint(hc)
 	if err != nil {
 		return usercluster.Input{}, err
+	}
+	tunnelHost, tunnelPort, err := splitHostPort(hc.Status.TunnelEndpoint)
+	if err != nil {
+		return usercluster.Input{}, fmt.Errorf("status.tunnelEndpoint: %w", err)
 	}
 	dns, err := controlplane.ServiceAddress(hc.Spec.Network, 10)
 	if err != nil {
@@ -88,7 +92,11 @@ func (a *addons) input(hc *v1alpha1.HostedCluster) (usercluster.Input, error) {
 		KubeProxyImage:   proxy,
 		ServerImage:      a.options.ServerImage,
 		NodeNetworkImage: a.options.NodeNetworkImage,
-		LocalVolumes:     hasLocalMachines(hc),
+		Tunnel: usercluster.Tunnel{
+			Kind: hc.Spec.Network.Tunnel, Host: tunnelHost, Port: tunnelPort,
+			OpenVPNImage: a.options.OpenVPNImage, OpenVPNKeys: keys.openVPNClients, CA: keys.ca,
+		},
+		LocalVolumes: hasLocalMachines(hc),
 	}, nil
 }
 
@@ -118,7 +126,7 @@ func (a *addons) observe(ctx context.Context, key client.ObjectKey, hc *v1alpha1
 	wake := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: key}}
 	})
-	for name, kind := range map[string]client.Object{"daemonsets": &appsv1.DaemonSet{}, "deployments": &appsv1.Deployment{}} {
+	for name, kind := range map[string]client.Object{"daemonsets": &appsv1.DaemonSet{}, "deployments": &appsv1.Deployment{}, "statefulsets": &appsv1.StatefulSet{}} {
 		if err := a.clusters.Watch(ctx, key, clustercache.NewWatcher(clustercache.WatcherOptions{
 			Name: hostedClusterController + "-" + name, Watcher: a.watcher, Kind: kind, EventHandler: wake,
 		})); err != nil {
@@ -132,13 +140,17 @@ func (a *addons) observe(ctx context.Context, key client.ObjectKey, hc *v1alpha1
 	selector := client.MatchingLabels{usercluster.OwnerLabel: usercluster.OwnerValue}
 	var daemonSets appsv1.DaemonSetList
 	var deployments appsv1.DeploymentList
+	var statefulSets appsv1.StatefulSetList
 	if err := errors.Join(
 		cached.List(ctx, &daemonSets, client.InNamespace(metav1.NamespaceSystem), selector),
 		cached.List(ctx, &deployments, client.InNamespace(metav1.NamespaceSystem), selector),
+		cached.List(ctx, &statefulSets, client.InNamespace(metav1.NamespaceSystem), selector),
 	); err != nil {
 		return fmt.Errorf("reading the cluster's addons: %w", err)
 	}
-	components := usercluster.Components(daemonSets.Items, deployments.Items)
+	components := usercluster.Components(hc.Spec.Network.Tunnel, usercluster.Live{
+		DaemonSets: daemonSets.Items, Deployments: deployments.Items, StatefulSets: statefulSets.Items,
+	})
 	hc.Status.Components = mergeComponents(hc.Status.Components, components)
 	message := explain(components)
 	reason := v1alpha1.ReasonReady

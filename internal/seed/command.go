@@ -42,6 +42,7 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&opts.RegistryMirror, "registry-mirror", "", "URL of the registry that nodes pull all images from first; empty: each image's own registry")
 	flags.StringVar(&opts.ServerImage, "server-image", "", "image of canopy-server, parts of which run inside user clusters (required)")
 	flags.StringVar(&opts.NodeNetworkImage, "node-network-image", "", "image of node-network, which runs on every node of user clusters (required)")
+	flags.StringVar(&opts.OpenVPNImage, "openvpn-image", "", "image of both ends of the tunnel (required)")
 	flags.StringVar(&opts.Alertmanager, "alertmanager", "", "host and port of the Alertmanager that the alerts of all clusters go to; empty: none")
 	flags.StringVar(&opts.HealthAddress, "health-address", ":8081", "address of the health checks")
 	flags.StringVar(&opts.MetricsAddress, "metrics-address", ":8080", "address of the metrics")
@@ -59,6 +60,9 @@ func (o Options) validate() error {
 	}
 	if o.NodeNetworkImage == "" {
 		return errors.New("--node-network-image: want the image of node-network of the same release")
+	}
+	if o.OpenVPNImage == "" {
+		return errors.New("--openvpn-image: want the image of openvpn of the same release")
 	}
 	for _, cidr := range o.ReservedCIDRs {
 		if _, err := netip.ParsePrefix(cidr); err != nil {

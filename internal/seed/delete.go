@@ -80,6 +80,7 @@ func (r *HostedClusterReconciler) deleteMachines(ctx context.Context, hc *v1alph
 
 // contents are the kinds of what we made, in the order in which they are deleted: who makes pods goes before the pods.
 var contents = []schema.GroupVersionKind{
+	{Group: "apps", Version: "v1", Kind: "Deployment"},
 	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
 	{Version: "v1", Kind: "Pod"},
 	{Version: "v1", Kind: "Service"},

@@ -47,6 +47,8 @@ type HostedClusterReconciler struct {
 // prunedKinds are the kinds among which objects that are no longer wanted are looked for. None of them holds data.
 var prunedKinds = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "ConfigMap"},
+	{Version: "v1", Kind: "Service"},
+	{Group: "apps", Version: "v1", Kind: "Deployment"},
 	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
 	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
 }
@@ -80,18 +82,19 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if err != nil {
 		return err
 	}
-	secrets, err := r.certificates(ctx, in, keys)
+	secrets, err := r.certificates(ctx, &in, keys)
 	if err != nil {
 		return err
 	}
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
-	objs := append(controlplane.Objects(in), secrets...)
+	objs, companions := append(controlplane.Objects(in), secrets...), controlplane.Companions(in)
 	if err := r.Applier.Apply(ctx, owner, objs); err != nil {
 		return err
 	}
 	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
-	// What watches the cluster comes later, and stays while the API does not answer.
-	if err := kube.Prune(ctx, r.Client, r.Client, scope, append(objs, controlplane.Monitoring(in)...)); err != nil {
+	// What watches the cluster comes later, as the companions do, and stays while the API does not answer.
+	wanted := slices.Concat(objs, companions, controlplane.Monitoring(in), []client.Object{controlplane.Service(hc)})
+	if err := kube.Prune(ctx, r.Client, r.Client, scope, wanted); err != nil {
 		return err
 	}
 	live, err := r.observe(ctx, in, keys)
@@ -107,14 +110,8 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if live.Health[controlplane.APIServer] != nil {
 		return summary(hc)
 	}
-	return r.reconcileInside(ctx, in, keys, owner)
-}
-
-// reconcileInside does what needs a running API: the pools, what runs inside the cluster, and what watches it. Before that
-// it would only take CPU from the API that is starting.
-func (r *HostedClusterReconciler) reconcileInside(ctx context.Context, in controlplane.Input, keys authorities, owner kube.Owner) error {
-	hc := in.Cluster
-	err := errors.Join(r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc))
+	// What follows needs a running API. Before that it would only take CPU from the API that is starting.
+	err = errors.Join(r.Applier.Apply(ctx, owner, companions), r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc, newTunnelKeys(keys, secrets)))
 	r.reconcileMonitoring(ctx, in, keys, owner)
 	if err != nil {
 		return err
@@ -146,7 +143,7 @@ func (r *HostedClusterReconciler) validate(hc *v1alpha1.HostedCluster) (string, 
 
 // validateNetwork refuses ranges that overlap with the seed's own: from the cluster's nodes, these could not be reached.
 func validateNetwork(network v1alpha1.Network, reserved []string) error {
-	for _, field := range []struct{ name, cidr string }{{"podCIDR", network.PodCIDR}, {"serviceCIDR", network.ServiceCIDR}} {
+	for _, field := range []struct{ name, cidr string }{{"podCIDR", network.PodCIDR}, {"serviceCIDR", network.ServiceCIDR}, {"tunnelCIDR", network.TunnelCIDR}} {
 		prefix, err := netip.ParsePrefix(field.cidr)
 		if err != nil {
 			return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("spec.network.%s: %v", field.name, err))
@@ -162,7 +159,7 @@ func validateNetwork(network v1alpha1.Network, reserved []string) error {
 
 // gather makes sure of what the objects are built from: the namespace's labels, the address and port of the API, keys.
 func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.HostedCluster, image string) (controlplane.Input, authorities, error) {
-	in := controlplane.Input{Cluster: hc, KubernetesImage: image, Address: r.Options.Address, Alertmanager: r.Options.Alertmanager}
+	in := controlplane.Input{Cluster: hc, KubernetesImage: image, OpenVPNImage: r.Options.OpenVPNImage, Address: r.Options.Address, Alertmanager: r.Options.Alertmanager}
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
 	service, err := r.ensureService(ctx, hc, owner)
 	if err != nil {
@@ -204,21 +201,38 @@ func hasPorts(live, wanted *corev1.Service) bool {
 	})
 }
 
-// namespace returns what is ours of the cluster's namespace. Machines of the local provider are privileged pods, so the
-// namespace admits them; what else runs there is written by the seed.
+// namespace returns what is ours of the cluster's namespace. It admits machines of the local provider, which are privileged
+// pods, and the server of the VPN, which has a device of its node; what runs there is written by the seed.
 func namespace(hc *v1alpha1.HostedCluster) client.Object {
 	labels := clusterLabels(hc)
 	labels["pod-security.kubernetes.io/enforce"] = "restricted"
-	if hasLocalMachines(hc) {
+	if hasLocalMachines(hc) || hc.Spec.Network.Tunnel == v1alpha1.TunnelOpenVPN {
 		labels["pod-security.kubernetes.io/enforce"] = "privileged"
 	}
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: hc.Namespace, Labels: labels}}
 }
 
+// companions returns the newest pod of each component that stands beside the control plane.
+func (r *HostedClusterReconciler) companions(ctx context.Context, hc *v1alpha1.HostedCluster) (map[string]*corev1.Pod, error) {
+	var pods corev1.PodList
+	if err := r.List(ctx, &pods, client.InNamespace(hc.Namespace)); err != nil {
+		return nil, fmt.Errorf("reading the pods of %s: %w", hc.Namespace, err)
+	}
+	newest := map[string]*corev1.Pod{}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		name := pod.Labels[v1alpha1.LabelComponent]
+		if other := newest[name]; other == nil || other.CreationTimestamp.Before(&pod.CreationTimestamp) {
+			newest[name] = pod
+		}
+	}
+	return newest, nil
+}
+
 // observe reads the live control plane and asks it how it is.
 func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.Input, keys authorities) (controlplane.Live, error) {
 	hc, live := in.Cluster, controlplane.Live{Health: map[string]error{}}
-	set := &appsv1.StatefulSet{}
+	set, err := &appsv1.StatefulSet{}, error(nil)
 	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Name}, set); err == nil {
 		live.Set = set
 	} else if !apierrors.IsNotFound(err) {
@@ -228,6 +242,9 @@ func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.I
 	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Name + "-0"}, pod); err == nil {
 		live.Pod = pod
 	} else if !apierrors.IsNotFound(err) {
+		return live, err
+	}
+	if live.Companions, err = r.companions(ctx, hc); err != nil {
 		return live, err
 	}
 	live.Health[controlplane.APIServer] = errNotRunning

@@ -111,7 +111,8 @@ func TestAClusterIsMade(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Secret/ca", "Secret/front-proxy-ca", "Secret/service-account", "Secret/control-plane", "Secret/made-kubeconfig",
-		"Service/kube-apiserver", "StatefulSet/control-plane", "PersistentVolumeClaim/etcd-data", "NetworkPolicy/same-namespace",
+		"Service/kube-apiserver", "StatefulSet/control-plane", "PersistentVolumeClaim/etcd-data", "NetworkPolicy/deny",
+		"Secret/openvpn-ca", "Secret/openvpn", "Secret/openvpn-client",
 	} {
 		if c.versions()[want] == "" {
 			t.Errorf("%s was not made", want)

@@ -22,6 +22,7 @@ import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/controlplane"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/openvpn"
 	"canopy.dev/canopy/internal/pki"
 )
 
@@ -31,15 +32,26 @@ const kubeconfigKey = "value" // where Cluster API looks for it
 type authorities struct {
 	ca, frontProxy        pki.KeyPair
 	tokenKey, tokenPublic []byte
+	// openVPN and tlsCrypt are empty where the tunnel is another.
+	openVPN  pki.KeyPair
+	tlsCrypt []byte
+}
+
+// of returns the authority that is stored in the Secret called name.
+func (a authorities) of(name string) pki.KeyPair {
+	switch name {
+	case controlplane.SecretFrontProxyCA:
+		return a.frontProxy
+	case controlplane.SecretOpenVPNCA:
+		return a.openVPN
+	default:
+		return a.ca
+	}
 }
 
 // checksum changes when any of the keys does.
 func (a authorities) checksum() string {
-	h := sha256.New()
-	for _, part := range [][]byte{a.ca.Cert, a.frontProxy.Cert, a.tokenPublic} {
-		h.Write(part)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	return checksum(a.ca.Cert, a.frontProxy.Cert, a.tokenPublic, a.openVPN.Cert)
 }
 
 // ensureAuthorities returns the cluster's authorities and makes those that do not exist. They are only ever created,
@@ -56,41 +68,53 @@ func (r *HostedClusterReconciler) ensureAuthorities(ctx context.Context, hc *v1a
 		return err
 	})
 	group.Go(func() error {
-		data, err := r.ensureSecret(ctx, hc, controlplane.SecretServiceAccounts, func() (map[string][]byte, error) {
+		data, err := r.ensureSecret(ctx, hc, secretSpec{name: controlplane.SecretServiceAccounts, generate: func() (map[string][]byte, error) {
 			private, public, err := pki.NewKey()
 			return map[string][]byte{"tls.key": private, "tls.pub": public}, err
-		})
+		}})
 		a.tokenKey, a.tokenPublic = data["tls.key"], data["tls.pub"]
+		return err
+	})
+	group.Go(func() (err error) {
+		a.openVPN, a.tlsCrypt, err = r.ensureOpenVPNAuthority(ctx, hc)
 		return err
 	})
 	return a, group.Wait()
 }
 
 func (r *HostedClusterReconciler) ensureCA(ctx context.Context, hc *v1alpha1.HostedCluster, name, commonName string) (pki.KeyPair, error) {
-	data, err := r.ensureSecret(ctx, hc, name, func() (map[string][]byte, error) {
+	data, err := r.ensureSecret(ctx, hc, secretSpec{name: name, generate: func() (map[string][]byte, error) {
 		pair, err := pki.NewCA(commonName, r.Clock.Now())
 		return map[string][]byte{corev1.TLSCertKey: pair.Cert, corev1.TLSPrivateKeyKey: pair.Key}, err
-	})
+	}})
 	return pki.KeyPair{Cert: data[corev1.TLSCertKey], Key: data[corev1.TLSPrivateKeyKey]}, err
 }
 
-func (r *HostedClusterReconciler) ensureSecret(ctx context.Context, hc *v1alpha1.HostedCluster, name string, generate func() (map[string][]byte, error)) (map[string][]byte, error) {
+// secretSpec is a Secret that is made once.
+type secretSpec struct {
+	name     string
+	generate func() (map[string][]byte, error)
+	// replaceable says that a cluster that runs can go on with new content.
+	replaceable bool
+}
+
+func (r *HostedClusterReconciler) ensureSecret(ctx context.Context, hc *v1alpha1.HostedCluster, spec secretSpec) (map[string][]byte, error) {
 	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: hc.Namespace, Name: name}
+	key := client.ObjectKey{Namespace: hc.Namespace, Name: spec.name}
 	if err := r.Get(ctx, key, secret); err == nil {
 		return secret.Data, nil
 	} else if !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
 	}
-	if hc.Status.Version != "" {
+	if hc.Status.Version != "" && !spec.replaceable {
 		return nil, kube.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("Secret %s is gone; without it no certificate or token of this running cluster can be renewed or checked: restore it from a backup of the seed", key), 0)
 	}
-	data, err := generate()
+	data, err := spec.generate()
 	if err != nil {
 		return nil, fmt.Errorf("making the keys of Secret %s: %w", key, err)
 	}
 	secret = &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: hc.Namespace, Labels: clusterLabels(hc)},
+		ObjectMeta: metav1.ObjectMeta{Name: spec.name, Namespace: hc.Namespace, Labels: clusterLabels(hc)},
 		Data:       data,
 		Immutable:  new(true),
 	}
@@ -104,23 +128,36 @@ func (r *HostedClusterReconciler) ensureSecret(ctx context.Context, hc *v1alpha1
 	return secret.Data, nil
 }
 
-// certificates returns the Secret with the control plane's leaf certificates and the one with the seed manager's own
-// kubeconfig. What is current is kept as it is; the rest is issued anew.
-func (r *HostedClusterReconciler) certificates(ctx context.Context, in controlplane.Input, a authorities) ([]client.Object, error) {
+// certificates returns the Secret with the control plane's leaf certificates, those of the tunnel, and the one with the seed
+// manager's own kubeconfig. What is current is kept as it is; the rest is issued anew. in gets to know what changed.
+func (r *HostedClusterReconciler) certificates(ctx context.Context, in *controlplane.Input, a authorities) ([]client.Object, error) {
 	hc := in.Cluster
-	leaves, err := controlplane.Certificates(in)
+	leaves, err := controlplane.Certificates(*in)
 	if err != nil {
 		return nil, err
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: controlplane.SecretCertificates, Namespace: hc.Namespace, Labels: clusterLabels(hc)}}
-	if err := r.fill(ctx, secret, a, leaves, controlplane.Kubeconfigs(in)); err != nil {
+	if err := r.fill(ctx, secret, a, leaves, controlplane.Kubeconfigs(*in)); err != nil {
 		return nil, err
 	}
-	kubeconfig, err := r.managerKubeconfig(ctx, in, a.ca)
+	for _, leaf := range leaves {
+		if leaf.ReadOnce {
+			in.KeysChecksum += "-" + checksum(secret.Data[leaf.Name+".crt"])
+		}
+	}
+	kubeconfig, err := r.managerKubeconfig(ctx, *in, a.ca)
 	if err != nil {
 		return nil, err
 	}
-	return []client.Object{secret, kubeconfig}, nil
+	tunnelSecrets, err := r.openVPNSecrets(ctx, hc, a)
+	if err != nil {
+		return nil, err
+	}
+	if len(tunnelSecrets) > 0 {
+		server := tunnelSecrets[0].(*corev1.Secret).Data
+		in.OpenVPNChecksum = checksum(server[openvpn.FileCA], server[openvpn.FileTLSCrypt], server["server.crt"])
+	}
+	return append(tunnelSecrets, secret, kubeconfig), nil
 }
 
 // fill puts leaf certificates and files into a Secret. What is current in the live one is kept.
@@ -134,11 +171,7 @@ func (r *HostedClusterReconciler) fill(ctx context.Context, secret *corev1.Secre
 		secret.Data[name] = []byte(content)
 	}
 	for _, leaf := range leaves {
-		ca := a.ca
-		if leaf.FrontProxy {
-			ca = a.frontProxy
-		}
-		pair, err := issue(ca, live.Data, leaf.Name, leaf.Leaf, r.Clock.Now())
+		pair, err := issue(a.of(leaf.Authority), live.Data, leaf.Name, leaf.Leaf, r.Clock.Now())
 		if err != nil {
 			return err
 		}
@@ -189,6 +222,15 @@ func issue(ca pki.KeyPair, data map[string][]byte, name string, leaf pki.Leaf, n
 		return pair, nil
 	}
 	return ca.Issue(leaf, now)
+}
+
+// checksum changes with any of the parts.
+func checksum(parts ...[]byte) string {
+	h := sha256.New()
+	for _, part := range parts {
+		h.Write(part)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 func clusterLabels(hc *v1alpha1.HostedCluster) map[string]string {

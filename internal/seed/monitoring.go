@@ -24,14 +24,6 @@ import (
 // monitoringRetry is how soon it is tried again to apply what watches a cluster.
 const monitoringRetry = 30 * time.Second
 
-// monitoringKinds are the kinds of what watches a cluster, all of it marked as the component prometheus.
-var monitoringKinds = []schema.GroupVersionKind{
-	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
-	{Version: "v1", Kind: "Service"},
-	{Version: "v1", Kind: "ConfigMap"},
-	{Version: "v1", Kind: "Secret"},
-}
-
 // reconcileMonitoring applies what watches the cluster, or removes it, and writes its health into the status. It returns no
 // error, because a cluster that nobody watches serves its users all the same: what is wrong is in the components' status.
 func (r *HostedClusterReconciler) reconcileMonitoring(ctx context.Context, in controlplane.Input, keys authorities, owner kube.Owner) {
@@ -64,7 +56,7 @@ func (r *HostedClusterReconciler) applyMonitoring(ctx context.Context, in contro
 	scope := kube.PruneScope{
 		Owner:     kube.Owner{Label: v1alpha1.LabelComponent, Value: controlplane.Prometheus},
 		Namespace: hc.Namespace,
-		Kinds:     monitoringKinds,
+		Kinds:     []schema.GroupVersionKind{{Version: "v1", Kind: "Secret"}}, // the rest is pruned with what belongs to the control plane
 	}
 	if err := kube.Prune(ctx, r.Client, r.Client, scope, objs); err != nil || len(objs) == 0 {
 		return nil, err

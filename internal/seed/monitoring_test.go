@@ -88,6 +88,7 @@ func TestWhatWatchesAClusterComesAndGoes(t *testing.T) {
 	if err := c.Update(t.Context(), c.hc); err != nil {
 		t.Fatal(err)
 	}
+	c.step()
 	c.watch()
 	if left := c.monitoring(); len(left) > 0 {
 		t.Errorf("it was turned off, and there is still %v", left)

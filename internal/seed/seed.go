@@ -40,7 +40,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
-	"canopy.dev/canopy/internal/controlplane"
 	"canopy.dev/canopy/internal/kube"
 )
 
@@ -55,6 +54,8 @@ type Options struct {
 	RegistryMirror string
 	// ServerImage and NodeNetworkImage are the images of those parts of Canopy that run inside user clusters.
 	ServerImage, NodeNetworkImage string
+	// OpenVPNImage is the image of both ends of the tunnel.
+	OpenVPNImage string
 	// Alertmanager is the host and port to which the Prometheus of each cluster sends its alerts; empty: to nobody.
 	Alertmanager string
 	// HealthAddress and MetricsAddress are listened on, for example ":8081".
@@ -109,7 +110,7 @@ func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
 	byObject := ClusterAPICache()
 	for _, kind := range []client.Object{
 		&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Pod{}, &corev1.Service{}, &corev1.Namespace{},
-		&corev1.PersistentVolumeClaim{}, &appsv1.StatefulSet{},
+		&corev1.PersistentVolumeClaim{}, &appsv1.Deployment{}, &appsv1.StatefulSet{},
 	} {
 		byObject[kind] = cache.ByObject{Label: labels.NewSelector().Add(*ours)}
 	}
@@ -172,7 +173,7 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Named(hostedClusterController).
 		For(&v1alpha1.HostedCluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Watches(&appsv1.StatefulSet{}, toCluster).
-		Watches(&corev1.Pod{}, toCluster, builder.WithPredicates(ofControlPlane)).
+		Watches(&corev1.Pod{}, toCluster, builder.WithPredicates(notMachine)).
 		Watches(&corev1.Secret{}, toCluster, builder.WithPredicates(deleted)).
 		Watches(&clusterv1.Cluster{}, toCluster).
 		Watches(&v1alpha1.HostedControlPlane{}, toCluster).
@@ -195,10 +196,9 @@ func rateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 2*time.Minute)
 }
 
-// ofControlPlane lets the pods of control planes and of what watches them through, not those that are machines.
-var ofControlPlane = predicate.NewPredicateFuncs(func(obj client.Object) bool {
-	component := obj.GetLabels()[v1alpha1.LabelComponent]
-	return component == controlplane.Name || component == controlplane.Prometheus
+// notMachine lets the pods of control planes and what stands beside them through, not those that are machines.
+var notMachine = predicate.NewPredicateFuncs(func(obj client.Object) bool {
+	return obj.GetLabels()[v1alpha1.LabelComponent] != v1alpha1.ComponentMachine
 })
 
 // deleted lets deletions through only.

@@ -38,11 +38,19 @@ func apiEndpoint(hc *v1alpha1.HostedCluster) (host string, port int32, err error
 	if err != nil {
 		return "", 0, fmt.Errorf("status.endpoint: %w", err)
 	}
-	number, err := strconv.ParseInt(u.Port(), 10, 32)
-	if err != nil {
+	if host, port, err = splitHostPort(u.Host); err != nil {
 		return "", 0, fmt.Errorf("status.endpoint %q: %w", hc.Status.Endpoint, err)
 	}
-	return u.Hostname(), int32(number), nil
+	return host, port, nil
+}
+
+func splitHostPort(address string) (host string, port int32, err error) {
+	host, number, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := strconv.ParseInt(number, 10, 32)
+	return host, int32(n), err
 }
 
 // hasLocalMachines reports whether a pool's machines are pods of this seed.
@@ -59,7 +67,7 @@ func sansChecksum(sans []string) string {
 func controlPlaneStatus(hc *v1alpha1.HostedCluster, in controlplane.Input, live controlplane.Live) {
 	hc.Status.Endpoint = endpoint(in)
 	hc.Status.TunnelEndpoint = net.JoinHostPort(in.Address, strconv.Itoa(int(in.TunnelPort)))
-	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(live))
+	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(hc, live))
 	if version := controlplane.Version(live); version != "" {
 		hc.Status.Version = version
 	}

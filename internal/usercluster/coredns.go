@@ -116,12 +116,7 @@ func coreDNSDeployment(in Input, config string) *appsv1.Deployment {
 	// names are written for 53, and apply to the pod's port.
 	spec.SecurityContext.Sysctls = []corev1.Sysctl{{Name: "net.ipv4.ip_unprivileged_port_start", Value: "0"}}
 	spec.Tolerations = coreDNSTolerations()
-	spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
-		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
-			Weight:          100,
-			PodAffinityTerm: corev1.PodAffinityTerm{LabelSelector: selector(CoreDNS), TopologyKey: corev1.LabelHostname},
-		}},
-	}}
+	spec.Affinity = apart(CoreDNS)
 	return &appsv1.Deployment{
 		ObjectMeta: meta(CoreDNS, CoreDNS),
 		Spec: appsv1.DeploymentSpec{

@@ -11,8 +11,10 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/openvpn"
 )
 
 // Reasons of a component's status.
@@ -24,22 +26,45 @@ const (
 	reasonFailed     = "ReplicaFailure"
 )
 
-// always are the components that every user cluster has.
-var always = []string{CoreDNS, Flannel, KubeProxy, NodeNetwork}
+// Live is what was read of what runs inside the user cluster.
+type Live struct {
+	DaemonSets   []appsv1.DaemonSet
+	Deployments  []appsv1.Deployment
+	StatefulSets []appsv1.StatefulSet
+}
+
+// tunnelClient is the name of the component that is this end of the tunnel.
+func tunnelClient(kind v1alpha1.Tunnel) string {
+	if kind == v1alpha1.TunnelKonnectivity {
+		return KonnectivityAgent
+	}
+	return openvpn.Client
+}
 
 // Components returns the health of what runs inside the user cluster, sorted by name. A cluster without nodes is not
 // unhealthy: its components are ready, for the reason that they wait for the first node.
-func Components(daemonSets []appsv1.DaemonSet, deployments []appsv1.Deployment) []v1alpha1.ComponentStatus {
+func Components(kind v1alpha1.Tunnel, live Live) []v1alpha1.ComponentStatus {
 	var statuses []v1alpha1.ComponentStatus
 	nodes := int32(0)
-	for i := range daemonSets {
-		nodes = max(nodes, daemonSets[i].Status.DesiredNumberScheduled)
-		statuses = append(statuses, daemonSetStatus(&daemonSets[i]))
+	for i := range live.DaemonSets {
+		nodes = max(nodes, live.DaemonSets[i].Status.DesiredNumberScheduled)
+		statuses = append(statuses, daemonSetStatus(&live.DaemonSets[i]))
 	}
-	for i := range deployments {
-		statuses = append(statuses, deploymentStatus(&deployments[i], nodes))
+	for i := range live.Deployments {
+		d := &live.Deployments[i]
+		statuses = append(statuses, replicasStatus(replicas{
+			name: d.Name, wanted: d.Spec.Replicas, seen: d.Status.ObservedGeneration >= d.Generation, failed: failure(d),
+			available: d.Status.AvailableReplicas, updated: d.Status.UpdatedReplicas, all: d.Status.Replicas,
+		}, nodes))
 	}
-	for _, name := range always {
+	for i := range live.StatefulSets {
+		s := &live.StatefulSets[i]
+		statuses = append(statuses, replicasStatus(replicas{
+			name: s.Name, wanted: s.Spec.Replicas, seen: s.Status.ObservedGeneration >= s.Generation,
+			available: s.Status.AvailableReplicas, updated: s.Status.UpdatedReplicas, all: s.Status.Replicas,
+		}, nodes))
+	}
+	for _, name := range []string{CoreDNS, Flannel, KubeProxy, NodeNetwork, tunnelClient(kind)} {
 		if !slices.ContainsFunc(statuses, func(s v1alpha1.ComponentStatus) bool { return s.Name == name }) {
 			statuses = append(statuses, v1alpha1.ComponentStatus{Name: name, Reason: reasonMissing, Message: "it does not exist yet"})
 		}
@@ -66,26 +91,31 @@ func daemonSetStatus(d *appsv1.DaemonSet) v1alpha1.ComponentStatus {
 	return status
 }
 
-func deploymentStatus(d *appsv1.Deployment, nodes int32) v1alpha1.ComponentStatus {
-	status := v1alpha1.ComponentStatus{Name: d.Name}
-	want := int32(1)
-	if d.Spec.Replicas != nil {
-		want = *d.Spec.Replicas
-	}
-	failed := failure(d)
-	switch s := d.Status; {
-	case s.ObservedGeneration < d.Generation:
+// replicas is what a Deployment and a StatefulSet have in common.
+type replicas struct {
+	name                    string
+	wanted                  *int32
+	seen                    bool
+	failed                  *appsv1.DeploymentCondition
+	available, updated, all int32
+}
+
+func replicasStatus(r replicas, nodes int32) v1alpha1.ComponentStatus {
+	status := v1alpha1.ComponentStatus{Name: r.name}
+	want := ptr.Deref(r.wanted, 1)
+	switch {
+	case !r.seen:
 		status.Reason, status.Message = reasonRollingOut, "its controller has not seen the newest version yet"
 	case want == 0:
 		status.Ready, status.Reason, status.Message = true, reasonRunning, "none is wanted"
-	case failed != nil:
-		status.Reason, status.Message = cmp.Or(failed.Reason, reasonFailed), failed.Message
+	case r.failed != nil:
+		status.Reason, status.Message = cmp.Or(r.failed.Reason, reasonFailed), r.failed.Message
 	case nodes == 0:
 		status.Ready, status.Reason, status.Message = true, v1alpha1.ReasonWaitingForNodes, "there is no node yet"
-	case s.AvailableReplicas < want:
-		status.Reason, status.Message = reasonStarting, fmt.Sprintf("%d of %d replicas are ready", s.AvailableReplicas, want)
-	case s.UpdatedReplicas < want || s.Replicas > s.UpdatedReplicas:
-		status.Reason, status.Message = reasonRollingOut, fmt.Sprintf("%d of %d replicas run the newest version", s.UpdatedReplicas, want)
+	case r.available < want:
+		status.Reason, status.Message = reasonStarting, fmt.Sprintf("%d of %d replicas are ready", r.available, want)
+	case r.updated < want || r.all > r.updated:
+		status.Reason, status.Message = reasonRollingOut, fmt.Sprintf("%d of %d replicas run the newest version", r.updated, want)
 	default:
 		status.Ready, status.Reason = true, reasonRunning
 	}

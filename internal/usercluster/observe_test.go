@@ -4,6 +4,7 @@
 package usercluster
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/openvpn"
 )
 
 // agents are the DaemonSets of a cluster with that many nodes, all of them well.
@@ -37,6 +39,14 @@ func dns(replicas int32, status appsv1.DeploymentStatus) appsv1.Deployment {
 	}
 }
 
+func vpn() appsv1.StatefulSet {
+	return appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Name: openvpn.Client, Generation: 1},
+		Spec:       appsv1.StatefulSetSpec{Replicas: new(int32(2))},
+		Status:     appsv1.StatefulSetStatus{ObservedGeneration: 1, Replicas: 2, UpdatedReplicas: 2, AvailableReplicas: 2},
+	}
+}
+
 func TestComponents(t *testing.T) {
 	well := appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1}
 	running := v1alpha1.ComponentStatus{Ready: true, Reason: "Running"}
@@ -50,7 +60,7 @@ func TestComponents(t *testing.T) {
 		"all are well": {nodes: 2, deployment: dns(1, well)},
 		"without a node everything waits for one and is not to blame": {
 			deployment: dns(1, appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1}),
-			want:       map[string]v1alpha1.ComponentStatus{CoreDNS: noNode, Flannel: noNode, KubeProxy: noNode, NodeNetwork: noNode},
+			want:       map[string]v1alpha1.ComponentStatus{CoreDNS: noNode, Flannel: noNode, KubeProxy: noNode, NodeNetwork: noNode, openvpn.Client: noNode},
 		},
 		"a node that does not have it yet": {
 			nodes: 3, deployment: dns(1, well),
@@ -92,7 +102,7 @@ func TestComponents(t *testing.T) {
 				tc.change(daemonSets)
 			}
 			var want []v1alpha1.ComponentStatus
-			for _, component := range []string{CoreDNS, Flannel, KubeProxy, NodeNetwork} {
+			for _, component := range []string{CoreDNS, Flannel, KubeProxy, NodeNetwork, openvpn.Client} {
 				status, ok := tc.want[component]
 				if !ok {
 					status = running
@@ -100,7 +110,9 @@ func TestComponents(t *testing.T) {
 				status.Name = component
 				want = append(want, status)
 			}
-			if diff := cmp.Diff(want, Components(daemonSets, []appsv1.Deployment{tc.deployment})); diff != "" {
+			if diff := cmp.Diff(want, Components(v1alpha1.TunnelOpenVPN, Live{
+				DaemonSets: daemonSets, Deployments: []appsv1.Deployment{tc.deployment}, StatefulSets: []appsv1.StatefulSet{vpn()},
+			})); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -108,12 +120,18 @@ func TestComponents(t *testing.T) {
 }
 
 func TestComponentsThatDoNotExistAreMissed(t *testing.T) {
-	for _, status := range Components(nil, nil) {
-		if status.Ready || status.Reason != reasonMissing {
-			t.Errorf("%+v", status)
+	for kind, want := range map[v1alpha1.Tunnel]string{
+		v1alpha1.TunnelOpenVPN: openvpn.Client, v1alpha1.TunnelKonnectivity: KonnectivityAgent,
+	} {
+		var names []string
+		for _, status := range Components(kind, Live{}) {
+			if status.Ready || status.Reason != reasonMissing {
+				t.Errorf("%+v", status)
+			}
+			names = append(names, status.Name)
 		}
-	}
-	if got := len(Components(nil, nil)); got != len(always) {
-		t.Errorf("%d components, want %d", got, len(always))
+		if !slices.Contains(names, want) {
+			t.Errorf("with %s, got %v, want %s among them", kind, names, want)
+		}
 	}
 }

@@ -6,8 +6,6 @@ package usercluster
 import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"canopy.dev/canopy/internal/controlplane"
 )
 
 // Names that certificates and tokens carry, and what they may do in the user cluster.
@@ -18,6 +16,9 @@ const (
 	BootstrapGroup = "system:bootstrappers:canopy"
 	// AdminGroup may do everything in the cluster. Unlike with system:masters, that can be taken away again.
 	AdminGroup = "canopy:admins"
+	// PrometheusUser and KubeStateMetricsUser are whom those two, which are on the seed, ask the cluster as.
+	PrometheusUser       = "canopy:prometheus"
+	KubeStateMetricsUser = "canopy:kube-state-metrics"
 )
 
 // rbac has no binding that lets a node approve its own certificate: the seed manager does that after it has looked at the
@@ -29,17 +30,17 @@ func rbac() []client.Object {
 		bind("canopy:admins", "cluster-admin", rbacv1.GroupKind, AdminGroup),
 		// Metrics of components, of nodes and of pods, the latter two through the API server's proxy. It could ask pods for
 		// anything else with GET, too: RBAC knows no paths below a proxy.
-		role(controlplane.PrometheusUser,
+		role(PrometheusUser,
 			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes", "pods"}, Verbs: []string{"get", "list", "watch"}},
 			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes/metrics", "nodes/proxy", "pods/proxy"}, Verbs: []string{"get"}},
 			rbacv1.PolicyRule{NonResourceURLs: []string{"/metrics", "/metrics/slis"}, Verbs: []string{"get"}},
 		),
-		bind(controlplane.PrometheusUser, controlplane.PrometheusUser, rbacv1.UserKind, controlplane.PrometheusUser),
-		role(controlplane.KubeStateMetricsUser,
+		bind(PrometheusUser, PrometheusUser, rbacv1.UserKind, PrometheusUser),
+		role(KubeStateMetricsUser,
 			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes", "pods"}, Verbs: []string{"list", "watch"}},
 			rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"daemonsets", "deployments", "statefulsets"}, Verbs: []string{"list", "watch"}},
 		),
-		bind(controlplane.KubeStateMetricsUser, controlplane.KubeStateMetricsUser, rbacv1.UserKind, controlplane.KubeStateMetricsUser),
+		bind(KubeStateMetricsUser, KubeStateMetricsUser, rbacv1.UserKind, KubeStateMetricsUser),
 	}
 }
 

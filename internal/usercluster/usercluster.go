@@ -47,11 +47,13 @@ var PrunedKinds = []schema.GroupVersionKind{
 	rbacv1.SchemeGroupVersion.WithKind("ClusterRole"),
 	rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"),
 	corev1.SchemeGroupVersion.WithKind("ConfigMap"),
+	corev1.SchemeGroupVersion.WithKind("Secret"),
 	corev1.SchemeGroupVersion.WithKind("Service"),
 	storagev1.SchemeGroupVersion.WithKind("StorageClass"),
 	policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),
 	appsv1.SchemeGroupVersion.WithKind("DaemonSet"),
 	appsv1.SchemeGroupVersion.WithKind("Deployment"),
+	appsv1.SchemeGroupVersion.WithKind("StatefulSet"),
 }
 
 // Input is everything that the objects are made from.
@@ -71,6 +73,7 @@ type Input struct {
 	// NodeNetworkImage and ServerImage are the images of node-network and canopy-server. They are compiled from this
 	// repository, so the list of images does not know their tags.
 	NodeNetworkImage, ServerImage string
+	Tunnel                        Tunnel
 	// LocalVolumes gives the cluster volumes in a folder that all its nodes share, which only local machines do.
 	LocalVolumes bool
 }
@@ -82,6 +85,7 @@ func Objects(in Input) []client.Object {
 		kubeProxy(in),
 		coreDNS(in),
 		nodeNetwork(in),
+		tunnelClients(in),
 		volumes(in),
 		rbac(),
 	)

@@ -22,12 +22,13 @@ import (
 const (
 	serverImage      = "registry.canopy.dev/canopy-server:0123456789ab"
 	nodeNetworkImage = "registry.canopy.dev/node-network:0123456789ab"
+	openVPNImage     = "registry.canopy.dev/openvpn:0123456789ab"
 )
 
 func input(t *testing.T, mods ...func(*Input)) Input {
 	t.Helper()
 	in := Input{
-		Network:          v1alpha1.Network{PodCIDR: "172.25.0.0/16", ServiceCIDR: "10.240.16.0/20", DNSDomain: "cluster.local"},
+		Network:          v1alpha1.Network{PodCIDR: "172.25.0.0/16", ServiceCIDR: "10.240.16.0/20", DNSDomain: "cluster.local", TunnelCIDR: "169.254.88.0/28"},
 		APIHost:          "203.0.113.7",
 		APIPort:          31234,
 		DNSAddress:       "10.240.16.10",
@@ -35,6 +36,10 @@ func input(t *testing.T, mods ...func(*Input)) Input {
 		KubeProxyImage:   kubeProxyImage(t, "1.37.2"),
 		ServerImage:      serverImage,
 		NodeNetworkImage: nodeNetworkImage,
+		Tunnel: Tunnel{
+			Kind: v1alpha1.TunnelOpenVPN, Host: "203.0.113.7", Port: 31235, OpenVPNImage: openVPNImage,
+			OpenVPNKeys: map[string][]byte{"ca.crt": []byte("an authority")}, CA: []byte("the cluster's authority"),
+		},
 	}
 	for _, mod := range mods {
 		mod(&in)
@@ -57,10 +62,11 @@ func variants(t *testing.T) map[string]func(*Input) {
 		"no-dns":          func(in *Input) { in.CoreDNSReplicas = 0 },
 		"two-dns-servers": func(in *Input) { in.CoreDNSReplicas = 2 },
 		"previous-minor":  func(in *Input) { in.KubeProxyImage = kubeProxyImage(t, "1.36.3") },
+		"konnectivity":    func(in *Input) { in.Tunnel.Kind = v1alpha1.TunnelKonnectivity },
 		"local-volumes":   func(in *Input) { in.LocalVolumes = true },
 		"other-endpoint":  func(in *Input) { in.APIHost, in.APIPort = "api.example.test", 443 },
 		"other-network": func(in *Input) {
-			in.Network = v1alpha1.Network{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/24", DNSDomain: "example.test"}
+			in.Network = v1alpha1.Network{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/24", DNSDomain: "example.test", TunnelCIDR: "10.3.0.0/24"}
 			in.DNSAddress = "10.2.0.10"
 		},
 	}
@@ -108,7 +114,7 @@ func TestEveryObjectIsUniqueAndOfAPrunedKind(t *testing.T) {
 
 // What must be true of every pod, whatever the input says.
 func TestPodManners(t *testing.T) {
-	known := map[string]bool{serverImage: true, nodeNetworkImage: true}
+	known := map[string]bool{serverImage: true, nodeNetworkImage: true, openVPNImage: true}
 	for _, image := range images.All() {
 		if len(image.Tags) > 0 {
 			known[image.Ref()] = true
@@ -176,6 +182,8 @@ func templates(t *testing.T, objs []client.Object) map[string]corev1.PodTemplate
 		var want map[string]string
 		switch o := obj.(type) {
 		case *appsv1.DaemonSet:
+			found[o.Name], want = o.Spec.Template, o.Spec.Selector.MatchLabels
+		case *appsv1.StatefulSet:
 			found[o.Name], want = o.Spec.Template, o.Spec.Selector.MatchLabels
 		case *appsv1.Deployment:
 			found[o.Name], want = o.Spec.Template, o.Spec.Selector.MatchLabels

@@ -49,7 +49,7 @@ func rendered(t *testing.T, monitoring map[string]any) []string {
 		t.Fatal(err)
 	}
 	values, err := util.ToRenderValues(loaded, map[string]any{
-		"image": "server:1", "nodeNetworkImage": "network:1", "seed": map[string]any{"address": "192.0.2.1"}, "monitoring": monitoring,
+		"image": "server:1", "nodeNetworkImage": "network:1", "openvpnImage": "openvpn:1", "seed": map[string]any{"address": "192.0.2.1"}, "monitoring": monitoring,
 	}, common.ReleaseOptions{Name: "canopy", Namespace: "canopy-system"}, common.DefaultCapabilities)
 	if err != nil {
 		t.Fatal(err)

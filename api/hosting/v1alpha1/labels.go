@@ -8,6 +8,8 @@ const (
 	LabelCluster = "hosting.canopy.dev/cluster"
 	// LabelComponent is on every object and pod of a component; its value is the component's name.
 	LabelComponent = "hosting.canopy.dev/component"
+	// ComponentMachine is the component of the pods that are machines of the local provider.
+	ComponentMachine = "machine"
 	// LabelExposed is on the pods of a control plane that people and nodes reach through its Service.
 	LabelExposed = "hosting.canopy.dev/exposed"
 	// LabelPool is on every machine and its node; its value is the pool's name.

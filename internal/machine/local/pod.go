@@ -17,7 +17,7 @@ import (
 )
 
 // Component is the value of the component label on the pods that are machines.
-const Component = "machine"
+const Component = v1alpha1.ComponentMachine
 
 // annotationMetaData holds what cloud-init reads as its meta-data file.
 const annotationMetaData = "hosting.canopy.dev/meta-data"
