@@ -30,7 +30,7 @@ const (
 	mb    = 1e6
 )
 
-// idle measures what the platform and one control plane without nodes take at rest.
+// idle measures what the platform and one control plane without nodes, and what watches it, take at rest.
 func (b *bench) idle(ctx context.Context, rest time.Duration) error {
 	before, err := cpuSeconds()
 	if err != nil {
@@ -63,18 +63,20 @@ func (b *bench) idle(ctx context.Context, rest time.Duration) error {
 	if err := pause(ctx, rest); err != nil {
 		return err
 	}
-	pod := &corev1.Pod{}
-	if err := b.seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: controlplane.Name + "-0"}, pod); err != nil {
-		return err
-	}
-	if err := reportProcesses(ctx, string(pod.UID)); err != nil {
-		return err
+	for pod, what := range map[string]string{controlplane.Name + "-0": "control_plane", controlplane.Prometheus + "-0": "monitoring"} {
+		live := &corev1.Pod{}
+		if err := b.seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: pod}, live); err != nil {
+			return err
+		}
+		if err := reportProcesses(ctx, what, string(live.UID)); err != nil {
+			return err
+		}
 	}
 	return b.delete(ctx, name)
 }
 
-// reportProcesses prints memory and CPU of each process of a pod, and their sums.
-func reportProcesses(ctx context.Context, podUID string) error {
+// reportProcesses prints memory and CPU of each process of a pod, and their sums. The names of the metrics begin with what.
+func reportProcesses(ctx context.Context, what, podUID string) error {
 	pids, err := processesOf(podUID)
 	if err != nil {
 		return err
@@ -92,11 +94,11 @@ func reportProcesses(ctx context.Context, podUID string) error {
 		name := strings.TrimSpace(string(comm))
 		m, c := anonymous(pid), 1000*(processCPU(pid)-before[pid])/window.Seconds()
 		memory, cpu = memory+m, cpu+c
-		emit("control_plane_rest_memory_"+name, "MB", []float64{m})
-		emit("control_plane_rest_cpu_"+name, "mCPU", []float64{c})
+		emit(what+"_rest_memory_"+name, "MB", []float64{m})
+		emit(what+"_rest_cpu_"+name, "mCPU", []float64{c})
 	}
-	emit("control_plane_rest_memory", "MB", []float64{memory})
-	emit("control_plane_rest_cpu", "mCPU", []float64{cpu})
+	emit(what+"_rest_memory", "MB", []float64{memory})
+	emit(what+"_rest_cpu", "mCPU", []float64{cpu})
 	return nil
 }
 
