@@ -221,9 +221,12 @@ func TestSelect(t *testing.T) {
 
 func TestDefaultLeavesOutWhatIsOptionalOrOfAnotherVersion(t *testing.T) {
 	names := known(Default())
-	for _, name := range []string{"metrics-server", "node@1.36.3"} {
-		if slices.Contains(names, name) {
-			t.Errorf("%s is in the default set", name)
+	if slices.Contains(names, "node@1.36.3") {
+		t.Error("node@1.36.3 is in the default set")
+	}
+	for _, image := range All() {
+		if image.Optional && slices.Contains(names, image.String()) {
+			t.Errorf("%s is in the default set", image)
 		}
 	}
 	for _, name := range []string{"canopy-server", "node@1.37.2", "pause"} {

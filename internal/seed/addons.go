@@ -45,7 +45,7 @@ type appliedSet struct {
 }
 
 // reconcile applies the objects inside the user cluster and writes their health into the status.
-func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys tunnelKeys) error {
+func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys insideKeys) error {
 	key := client.ObjectKeyFromObject(hc)
 	inside, err := a.clusters.GetUncachedClient(ctx, key)
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {
@@ -67,7 +67,7 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys
 	return a.observe(ctx, key, hc)
 }
 
-func (a *addons) input(hc *v1alpha1.HostedCluster, keys tunnelKeys) (usercluster.Input, error) {
+func (a *addons) input(hc *v1alpha1.HostedCluster, keys insideKeys) (usercluster.Input, error) {
 	host, port, err := apiEndpoint(hc)
 	if err != nil {
 		return usercluster.Input{}, err
@@ -94,9 +94,11 @@ func (a *addons) input(hc *v1alpha1.HostedCluster, keys tunnelKeys) (usercluster
 		NodeNetworkImage: a.options.NodeNetworkImage,
 		Tunnel: usercluster.Tunnel{
 			Kind: hc.Spec.Network.Tunnel, Host: tunnelHost, Port: tunnelPort,
-			OpenVPNImage: a.options.OpenVPNImage, OpenVPNKeys: keys.openVPNClients, CA: keys.ca,
+			OpenVPNImage: a.options.OpenVPNImage, OpenVPNKeys: keys.openVPNClients,
 		},
-		LocalVolumes: hasLocalMachines(hc),
+		CA:                keys.ca,
+		MetricsServerKeys: keys.metricsServer,
+		LocalVolumes:      hasLocalMachines(hc),
 	}, nil
 }
 

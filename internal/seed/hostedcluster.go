@@ -111,7 +111,7 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 		return summary(hc)
 	}
 	// What follows needs a running API. Before that it would only take CPU from the API that is starting.
-	err = errors.Join(r.Applier.Apply(ctx, owner, companions), r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc, newTunnelKeys(keys, secrets)))
+	err = errors.Join(r.Applier.Apply(ctx, owner, companions), r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc, newInsideKeys(keys, secrets)))
 	r.reconcileMonitoring(ctx, in, keys, owner)
 	if err != nil {
 		return err

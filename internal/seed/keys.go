@@ -24,6 +24,7 @@ import (
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/openvpn"
 	"canopy.dev/canopy/internal/pki"
+	"canopy.dev/canopy/internal/usercluster"
 )
 
 const kubeconfigKey = "value" // where Cluster API looks for it
@@ -153,18 +154,22 @@ func (r *HostedClusterReconciler) certificates(ctx context.Context, in *controlp
 	if err != nil {
 		return nil, err
 	}
+	metricsServer, err := r.metricsServerSecret(ctx, hc, a)
+	if err != nil {
+		return nil, err
+	}
 	if len(tunnelSecrets) > 0 {
 		server := tunnelSecrets[0].(*corev1.Secret).Data
 		in.OpenVPNChecksum = checksum(server[openvpn.FileCA], server[openvpn.FileTLSCrypt], server["server.crt"])
 	}
-	return append(tunnelSecrets, secret, kubeconfig), nil
+	return append(tunnelSecrets, secret, kubeconfig, metricsServer), nil
 }
 
 // fill puts leaf certificates and files into a Secret. What is current in the live one is kept.
 func (r *HostedClusterReconciler) fill(ctx context.Context, secret *corev1.Secret, a authorities, leaves []controlplane.Certificate, files map[string]string) error {
 	live := &corev1.Secret{}
 	if err := r.Get(ctx, client.ObjectKeyFromObject(secret), live); client.IgnoreNotFound(err) != nil {
-		return err
+		return fmt.Errorf("reading Secret %s: %w", client.ObjectKeyFromObject(secret), err)
 	}
 	secret.Data = map[string][]byte{}
 	for name, content := range files {
@@ -178,6 +183,40 @@ func (r *HostedClusterReconciler) fill(ctx context.Context, secret *corev1.Secre
 		secret.Data[leaf.Name+".crt"], secret.Data[leaf.Name+".key"] = pair.Cert, pair.Key
 	}
 	return nil
+}
+
+// metricsServerSecret is kept here and copied into the user cluster.
+func (r *HostedClusterReconciler) metricsServerSecret(ctx context.Context, hc *v1alpha1.HostedCluster, a authorities) (client.Object, error) {
+	live, err := r.liveData(ctx, hc, usercluster.MetricsServer)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := issue(a.ca, live, "tls", usercluster.MetricsServerLeaf(), r.Clock.Now())
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: usercluster.MetricsServer, Namespace: hc.Namespace, Labels: clusterLabels(hc)},
+		Type:       corev1.SecretTypeTLS,
+		Data:       map[string][]byte{corev1.TLSCertKey: pair.Cert, corev1.TLSPrivateKeyKey: pair.Key},
+	}, err
+}
+
+// insideKeys are what components inside the user cluster need.
+type insideKeys struct {
+	ca                            []byte // the cluster's authority, PEM
+	openVPNClients, metricsServer map[string][]byte
+}
+
+// newInsideKeys finds the keys among the Secrets that are kept for the cluster.
+func newInsideKeys(a authorities, secrets []client.Object) insideKeys {
+	keys := insideKeys{ca: a.ca.Cert}
+	for _, obj := range secrets {
+		switch obj.GetName() {
+		case openvpn.Client:
+			keys.openVPNClients = obj.(*corev1.Secret).Data
+		case usercluster.MetricsServer:
+			keys.metricsServer = obj.(*corev1.Secret).Data
+		}
+	}
+	return keys
 }
 
 // managerKubeconfig returns the Secret with which the seed manager reaches the cluster, in the form that Cluster API

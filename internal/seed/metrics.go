@@ -124,22 +124,26 @@ func collectCluster(out chan<- prometheus.Metric, hc *v1alpha1.HostedCluster) {
 	}
 }
 
-// collectCertificates names a certificate by its file in a Secret, and an authority by its Secret.
+// collectCertificates names a certificate by its Secret, and by its file where there can be several: "ca",
+// "control-plane/apiserver".
 func collectCertificates(out chan<- prometheus.Metric, secret *corev1.Secret) {
+	cluster := secret.Labels[v1alpha1.LabelCluster]
+	where := strings.TrimPrefix(secret.Name, cluster+"-")
 	for file, content := range secret.Data {
 		name, isCertificate := strings.CutSuffix(file, ".crt")
 		if !isCertificate || name == "ca" {
 			continue // the authority is in a Secret of its own
 		}
+		name = where + "/" + name
 		if file == corev1.TLSCertKey {
-			name = secret.Name
+			name = where
 		}
 		block, _ := pem.Decode(content)
 		if block == nil {
 			continue
 		}
 		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
-			gauge(out, clusterCertificate, float64(cert.NotAfter.Unix()), secret.Labels[v1alpha1.LabelCluster], name)
+			gauge(out, clusterCertificate, float64(cert.NotAfter.Unix()), cluster, name)
 		}
 	}
 }

@@ -69,12 +69,16 @@ func TestMetricsOfAClusterAndItsSeed(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "ca", Namespace: "cluster-demo", Labels: clusterLabels(hc)},
 		Data:       map[string][]byte{"tls.crt": ca.Cert, "tls.key": ca.Key, "broken.crt": []byte("?")},
 	}
+	kubeconfig := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: KubeconfigSecret("demo"), Namespace: "cluster-demo", Labels: clusterLabels(hc)},
+		Data:       map[string][]byte{"client.crt": ca.Cert, "ca.crt": ca.Cert},
+	}
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("1500m"), corev1.ResourceMemory: resource.MustParse("1Ki"), corev1.ResourcePods: resource.MustParse("110"),
 	}}}
 	away := node.DeepCopy()
 	away.Name, away.Spec.Unschedulable = "away", true
-	reader := fake.NewClientBuilder().WithScheme(Scheme()).WithObjects(hc, secret, node, away).Build()
+	reader := fake.NewClientBuilder().WithScheme(Scheme()).WithObjects(hc, secret, kubeconfig, node, away).Build()
 
 	synced := false
 	c := &collector{reader: reader, synced: func(context.Context) bool { return synced }}
@@ -84,6 +88,7 @@ func TestMetricsOfAClusterAndItsSeed(t *testing.T) {
 	synced = true
 	want := []string{
 		"canopy_cluster_certificate_expiry_timestamp_seconds{cert=ca,cluster=demo} 2.082683045e+09",
+		"canopy_cluster_certificate_expiry_timestamp_seconds{cert=kubeconfig/client,cluster=demo} 2.082683045e+09",
 		"canopy_cluster_component_ready{cluster=demo,component=etcd} 1",
 		"canopy_cluster_component_ready{cluster=demo,component=prometheus} 0",
 		"canopy_cluster_created_timestamp_seconds{cluster=demo} 1.767323045e+09",

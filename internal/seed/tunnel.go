@@ -18,24 +18,6 @@ import (
 	"canopy.dev/canopy/internal/tunnel"
 )
 
-// tunnelKeys are what the end of the tunnel inside the user cluster needs.
-type tunnelKeys struct {
-	// ca is the authority, PEM, of the certificate that a server of Konnectivity shows; openVPNClients are files.
-	ca             []byte
-	openVPNClients map[string][]byte
-}
-
-// newTunnelKeys finds the keys among those that were issued for the cluster.
-func newTunnelKeys(a authorities, secrets []client.Object) tunnelKeys {
-	keys := tunnelKeys{ca: a.ca.Cert}
-	for _, obj := range secrets {
-		if obj.GetName() == openvpn.Client {
-			keys.openVPNClients = obj.(*corev1.Secret).Data
-		}
-	}
-	return keys
-}
-
 // ensureOpenVPNAuthority returns the authority and the tls-crypt key of the cluster's tunnel. Nothing but the tunnel depends
 // on them: where they are gone, new ones are made, and both ends get new keys.
 func (r *HostedClusterReconciler) ensureOpenVPNAuthority(ctx context.Context, hc *v1alpha1.HostedCluster) (authority pki.KeyPair, tlsCrypt []byte, err error) {

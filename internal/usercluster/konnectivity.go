@@ -29,7 +29,7 @@ const (
 
 // konnectivityAgent connects to the server and opens connections in the cluster's network for it.
 func konnectivityAgent(in Input) []client.Object {
-	template := podTemplate(KonnectivityAgent, string(in.Tunnel.CA), konnectivityContainer(in), []corev1.Volume{{
+	template := podTemplate(KonnectivityAgent, string(in.CA), konnectivityContainer(in), []corev1.Volume{{
 		Name: "credentials",
 		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
 			{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: KonnectivityAudience, ExpirationSeconds: new(int64(3600)), Path: "token"}},
@@ -42,7 +42,7 @@ func konnectivityAgent(in Input) []client.Object {
 	return []client.Object{
 		withoutToken(KonnectivityAgent),
 		keepOne(KonnectivityAgent),
-		configMap(KonnectivityAgent, map[string]string{"ca.crt": string(in.Tunnel.CA)}),
+		configMap(KonnectivityAgent, map[string]string{"ca.crt": string(in.CA)}),
 		bind("canopy:konnectivity-server", "system:auth-delegator", rbacv1.UserKind, KonnectivityAudience),
 		&appsv1.Deployment{
 			ObjectMeta: meta(KonnectivityAgent, KonnectivityAgent),

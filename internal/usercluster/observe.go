@@ -64,7 +64,7 @@ func Components(kind v1alpha1.Tunnel, live Live) []v1alpha1.ComponentStatus {
 			available: s.Status.AvailableReplicas, updated: s.Status.UpdatedReplicas, all: s.Status.Replicas,
 		}, nodes))
 	}
-	for _, name := range []string{CoreDNS, Flannel, KubeProxy, NodeNetwork, tunnelClient(kind)} {
+	for _, name := range []string{CoreDNS, Flannel, KubeProxy, MetricsServer, NodeNetwork, tunnelClient(kind)} {
 		if !slices.ContainsFunc(statuses, func(s v1alpha1.ComponentStatus) bool { return s.Name == name }) {
 			statuses = append(statuses, v1alpha1.ComponentStatus{Name: name, Reason: reasonMissing, Message: "it does not exist yet"})
 		}

@@ -39,6 +39,12 @@ func dns(replicas int32, status appsv1.DeploymentStatus) appsv1.Deployment {
 	}
 }
 
+func metrics() appsv1.Deployment {
+	d := dns(1, appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1})
+	d.Name = MetricsServer
+	return d
+}
+
 func vpn() appsv1.StatefulSet {
 	return appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Name: openvpn.Client, Generation: 1},
@@ -60,7 +66,7 @@ func TestComponents(t *testing.T) {
 		"all are well": {nodes: 2, deployment: dns(1, well)},
 		"without a node everything waits for one and is not to blame": {
 			deployment: dns(1, appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1}),
-			want:       map[string]v1alpha1.ComponentStatus{CoreDNS: noNode, Flannel: noNode, KubeProxy: noNode, NodeNetwork: noNode, openvpn.Client: noNode},
+			want:       map[string]v1alpha1.ComponentStatus{CoreDNS: noNode, Flannel: noNode, KubeProxy: noNode, MetricsServer: noNode, NodeNetwork: noNode, openvpn.Client: noNode},
 		},
 		"a node that does not have it yet": {
 			nodes: 3, deployment: dns(1, well),
@@ -102,7 +108,7 @@ func TestComponents(t *testing.T) {
 				tc.change(daemonSets)
 			}
 			var want []v1alpha1.ComponentStatus
-			for _, component := range []string{CoreDNS, Flannel, KubeProxy, NodeNetwork, openvpn.Client} {
+			for _, component := range []string{CoreDNS, Flannel, KubeProxy, MetricsServer, NodeNetwork, openvpn.Client} {
 				status, ok := tc.want[component]
 				if !ok {
 					status = running
@@ -111,7 +117,7 @@ func TestComponents(t *testing.T) {
 				want = append(want, status)
 			}
 			if diff := cmp.Diff(want, Components(v1alpha1.TunnelOpenVPN, Live{
-				DaemonSets: daemonSets, Deployments: []appsv1.Deployment{tc.deployment}, StatefulSets: []appsv1.StatefulSet{vpn()},
+				DaemonSets: daemonSets, Deployments: []appsv1.Deployment{tc.deployment, metrics()}, StatefulSets: []appsv1.StatefulSet{vpn()},
 			})); diff != "" {
 				t.Error(diff)
 			}

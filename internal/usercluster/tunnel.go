@@ -21,8 +21,6 @@ type Tunnel struct {
 	// OpenVPNImage is the image of both ends, and OpenVPNKeys are the files of the clients' keys.
 	OpenVPNImage string
 	OpenVPNKeys  map[string][]byte
-	// CA is the authority, PEM, of the certificate that a server of Konnectivity shows.
-	CA []byte
 }
 
 // tunnelClients are two, on two nodes where there are two, so that losing a node does not cut the tunnel.

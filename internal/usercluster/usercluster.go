@@ -19,6 +19,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
@@ -46,9 +47,11 @@ var PrunedKinds = []schema.GroupVersionKind{
 	corev1.SchemeGroupVersion.WithKind("ServiceAccount"),
 	rbacv1.SchemeGroupVersion.WithKind("ClusterRole"),
 	rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"),
+	rbacv1.SchemeGroupVersion.WithKind("RoleBinding"),
 	corev1.SchemeGroupVersion.WithKind("ConfigMap"),
 	corev1.SchemeGroupVersion.WithKind("Secret"),
 	corev1.SchemeGroupVersion.WithKind("Service"),
+	apiregistrationv1.SchemeGroupVersion.WithKind("APIService"),
 	storagev1.SchemeGroupVersion.WithKind("StorageClass"),
 	policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),
 	appsv1.SchemeGroupVersion.WithKind("DaemonSet"),
@@ -74,6 +77,10 @@ type Input struct {
 	// repository, so the list of images does not know their tags.
 	NodeNetworkImage, ServerImage string
 	Tunnel                        Tunnel
+	// CA is the cluster's authority, PEM.
+	CA []byte
+	// MetricsServerKeys are tls.crt and tls.key of the certificate that MetricsServerLeaf describes.
+	MetricsServerKeys map[string][]byte
 	// LocalVolumes gives the cluster volumes in a folder that all its nodes share, which only local machines do.
 	LocalVolumes bool
 }
@@ -84,6 +91,7 @@ func Objects(in Input) []client.Object {
 		flannel(in),
 		kubeProxy(in),
 		coreDNS(in),
+		metricsServer(in),
 		nodeNetwork(in),
 		tunnelClients(in),
 		volumes(in),

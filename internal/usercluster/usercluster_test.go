@@ -10,7 +10,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
@@ -25,6 +27,8 @@ const (
 	openVPNImage     = "registry.canopy.dev/openvpn:0123456789ab"
 )
 
+func init() { utilruntime.Must(apiregistrationv1.AddToScheme(scheme.Scheme)) }
+
 func input(t *testing.T, mods ...func(*Input)) Input {
 	t.Helper()
 	in := Input{
@@ -38,8 +42,10 @@ func input(t *testing.T, mods ...func(*Input)) Input {
 		NodeNetworkImage: nodeNetworkImage,
 		Tunnel: Tunnel{
 			Kind: v1alpha1.TunnelOpenVPN, Host: "203.0.113.7", Port: 31235, OpenVPNImage: openVPNImage,
-			OpenVPNKeys: map[string][]byte{"ca.crt": []byte("an authority")}, CA: []byte("the cluster's authority"),
+			OpenVPNKeys: map[string][]byte{"ca.crt": []byte("an authority")},
 		},
+		CA:                []byte("the cluster's authority"),
+		MetricsServerKeys: map[string][]byte{"tls.crt": []byte("a certificate"), "tls.key": []byte("a key")},
 	}
 	for _, mod := range mods {
 		mod(&in)
@@ -199,24 +205,24 @@ func templates(t *testing.T, objs []client.Object) map[string]corev1.PodTemplate
 	return found
 }
 
-func TestTheServiceSelectsTheDNSServers(t *testing.T) {
+func TestServicesLeadToTheirPods(t *testing.T) {
 	objs := Objects(input(t))
 	for _, obj := range objs {
 		svc, ok := obj.(*corev1.Service)
 		if !ok {
 			continue
 		}
-		template := templates(t, objs)[CoreDNS]
+		template := templates(t, objs)[svc.Labels[v1alpha1.LabelComponent]]
 		for key, value := range svc.Spec.Selector {
 			if template.Labels[key] != value {
-				t.Errorf("Service %s selects %s=%s, which the pods of %s do not have", svc.Name, key, value, CoreDNS)
+				t.Errorf("Service %s selects %s=%s, which the pods of %s do not have", svc.Name, key, value, svc.Labels[v1alpha1.LabelComponent])
 			}
 		}
 		for _, port := range svc.Spec.Ports {
 			if !slices.ContainsFunc(template.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool {
 				return p.Name == port.TargetPort.StrVal && p.Protocol == port.Protocol
 			}) {
-				t.Errorf("Service %s leads to port %s, which %s does not have", svc.Name, port.TargetPort.String(), CoreDNS)
+				t.Errorf("Service %s leads to port %s, which its pods do not have", svc.Name, port.TargetPort.String())
 			}
 		}
 	}
