@@ -23,7 +23,9 @@ import (
 const openVPNImage = "registry.canopy.dev/openvpn:0123456789ab"
 
 // objects returns everything, in the order in which it is applied.
-func objects(in Input) []client.Object { return slices.Concat(Objects(in), Companions(in), Monitoring(in)) }
+func objects(in Input) []client.Object {
+	return slices.Concat(Objects(in), Companions(in), Monitoring(in))
+}
 
 func input(t *testing.T, mods ...func(*v1alpha1.HostedCluster)) Input {
 	t.Helper()

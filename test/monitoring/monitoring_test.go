@@ -256,7 +256,7 @@ func TestDashboardsAndAlertsNameSeriesThatExist(t *testing.T) {
 func TestSeriesOfAQuery(t *testing.T) {
 	for query, want := range map[string]string{
 		`sum by (le, x) (rate(a_b{c="d", e=~"f(g)"}[5m])) / on (y) b:c:d > 0.5 and vector(0)`: "a_b b:c:d",
-		`histogram_quantile(0.99, sum by (le) (rate(x_bucket[1d]))) unless up offset 5m`:       "x_bucket up",
+		`histogram_quantile(0.99, sum by (le) (rate(x_bucket[1d]))) unless up offset 5m`:      "x_bucket up",
 	} {
 		if got := strings.Join(series(query), " "); got != want {
 			t.Errorf("%s: got %s, want %s", query, got, want)
