@@ -110,12 +110,18 @@ func eventually(t *testing.T, what string, within time.Duration, ask func() (ok 
 // wantOutput asks with kubectl until the output is want.
 func (k kube) wantOutput(want string, within time.Duration, args ...string) {
 	k.t.Helper()
-	eventually(k.t, "kubectl "+strings.Join(args, " ")+" says "+want, within, func() (bool, string) {
+	k.wantThat("says "+want, within, func(out string) bool { return strings.TrimSpace(out) == want }, args...)
+}
+
+// wantThat asks with kubectl until the output is as it should be.
+func (k kube) wantThat(what string, within time.Duration, fits func(out string) bool, args ...string) {
+	k.t.Helper()
+	eventually(k.t, "kubectl "+strings.Join(args, " ")+" "+what, within, func() (bool, string) {
 		out, err := k.try("", args...)
 		if err != nil {
 			return false, err.Error()
 		}
-		return strings.TrimSpace(out) == want, out
+		return fits(out), out
 	})
 }
 

@@ -75,8 +75,11 @@ func everyCall(t *testing.T, k kube) {
 	if _, err := k.try("", "create", "configmap", "refused", "--from-literal=a=b"); err == nil || !strings.Contains(err.Error(), "this webhook denies all requests") {
 		t.Errorf("the webhook was not asked: %v", err)
 	}
-	k.wantOutput("workers", 2*time.Minute, "top", "nodes", "--no-headers")
-	k.wantOutput("client", 2*time.Minute, "top", "pods", "--no-headers")
+	names := func(name string) func(string) bool {
+		return func(out string) bool { return strings.Contains(out, name) }
+	}
+	k.wantThat("lists nodes", 2*time.Minute, names("workers"), "top", "nodes", "--no-headers")
+	k.wantThat("lists pods", 2*time.Minute, names("client"), "top", "pods", "--no-headers")
 }
 
 // webhook serves a webhook in the user cluster that refuses every ConfigMap called "refused".
