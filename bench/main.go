@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures the local platform: how long a cluster takes to come up, alone and among others, what that costs,
-// and what a control plane costs at rest. It runs on the platform's machine as root, creates clusters named bench-* and
+// and what a control plane and its monitoring cost at rest. It runs on the platform's machine as root, creates clusters named bench-* and
 // deletes them, and prints one JSON object a line:
 //
 //	{"metric":"create_to_readyz_seconds","p50":3.9,"p99":4.4,"n":10,"unit":"s"}

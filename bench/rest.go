@@ -32,7 +32,7 @@ const (
 	mb    = 1e6
 )
 
-// idle measures what the platform and one control plane without nodes take at rest.
+// idle measures what the platform and one control plane without nodes, and what watches it, take at rest.
 func (b *bench) idle(ctx context.Context, rest time.Duration) error {
 	before, err := cpuSeconds()
 	if err != nil {
@@ -65,12 +65,14 @@ func (b *bench) idle(ctx context.Context, rest time.Duration) error {
 	if err := pause(ctx, rest); err != nil {
 		return err
 	}
-	pod := &corev1.Pod{}
-	if err := b.seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: controlplane.Name + "-0"}, pod); err != nil {
-		return err
-	}
-	if err := restOf(ctx, "control_plane", []string{string(pod.UID)}, func(string) bool { return true }); err != nil {
-		return err
+	for pod, what := range map[string]string{controlplane.Name + "-0": "control_plane", controlplane.Prometheus + "-0": "monitoring"} {
+		live := &corev1.Pod{}
+		if err := b.seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: pod}, live); err != nil {
+			return err
+		}
+		if err := restOf(ctx, what, []string{string(live.UID)}, func(string) bool { return true }); err != nil {
+			return err
+		}
 	}
 	return b.delete(ctx, name)
 }

@@ -53,6 +53,10 @@ func (u *up) installCanopy(ctx context.Context) error {
 				"reservedCIDRs":  []any{u.Settings.LinkCIDR.String(), u.Settings.PodCIDR.String(), u.Settings.ServiceCIDR.String()},
 				"registryMirror": u.Settings.RegistryURL(),
 			},
+			"monitoring": map[string]any{
+				"prometheus":   map[string]any{"image": images.Ref("prometheus"), "retention": "2d", "retentionSize": "2GB", "storage": "4Gi"},
+				"alertmanager": map[string]any{"image": images.Ref("alertmanager")},
+			},
 		},
 	})
 	if err != nil {

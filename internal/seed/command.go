@@ -46,6 +46,7 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&opts.ServerImage, "server-image", "", "image of canopy-server, parts of which run inside user clusters (required)")
 	flags.StringVar(&opts.NodeNetworkImage, "node-network-image", "", "image of node-network, which runs on every node of user clusters (required)")
 	flags.StringVar(&opts.OpenVPNImage, "openvpn-image", "", "image of both ends of the tunnel (required)")
+	flags.StringVar(&opts.Alertmanager, "alertmanager", "", "host and port of the Alertmanager that the alerts of all clusters go to; empty: none")
 	flags.StringVar(&opts.HealthAddress, "health-address", ":8081", "address of the health checks")
 	flags.StringVar(&opts.MetricsAddress, "metrics-address", ":8080", "address of the metrics")
 	flags.BoolVar(&opts.LeaderElection, "leader-election", true, "let one of several replicas work")

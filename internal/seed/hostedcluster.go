@@ -59,6 +59,7 @@ func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if !hc.DeletionTimestamp.IsZero() {
 		done, err := r.delete(ctx, hc)
 		if done {
+			observeDeletion(hc, r.Clock.Now())
 			return reconcile.Result{}, err
 		}
 		return kube.Finish(ctx, r.Client, before, hc, err)
@@ -67,7 +68,9 @@ func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.Ho
 		return reconcile.Result{}, err
 	}
 	before.ObjectMeta = *hc.ObjectMeta.DeepCopy()
-	return kube.Finish(ctx, r.Client, before, hc, r.reconcile(ctx, hc))
+	result, err := kube.Finish(ctx, r.Client, before, hc, r.reconcile(ctx, hc))
+	observeOperations(before, hc, r.Clock.Now())
+	return retryMonitoring(hc, result), err
 }
 
 func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) error {
@@ -89,7 +92,9 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 		return err
 	}
 	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
-	if err := kube.Prune(ctx, r.Client, r.Client, scope, slices.Concat(objs, companions, []client.Object{controlplane.Service(hc)})); err != nil {
+	// What watches the cluster comes later, as the companions do, and stays while the API does not answer.
+	wanted := slices.Concat(objs, companions, controlplane.Monitoring(in), []client.Object{controlplane.Service(hc)})
+	if err := kube.Prune(ctx, r.Client, r.Client, scope, wanted); err != nil {
 		return err
 	}
 	live, err := r.observe(ctx, in, keys)
@@ -106,6 +111,7 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	err = r.reconcilePools(ctx, hc, owner, answers)
 	if answers { // before that, what follows would only take CPU from the API that is starting
 		err = errors.Join(err, r.Applier.Apply(ctx, owner, companions), r.addons.reconcile(ctx, hc, newInsideKeys(keys, secrets)))
+		r.reconcileMonitoring(ctx, in, keys, owner)
 	}
 	if err != nil {
 		return err
@@ -153,7 +159,7 @@ func validateNetwork(network v1alpha1.Network, reserved []string) error {
 
 // gather makes sure of what the objects are built from: the namespace's labels, the address and port of the API, keys.
 func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.HostedCluster, image string) (controlplane.Input, authorities, error) {
-	in := controlplane.Input{Cluster: hc, KubernetesImage: image, OpenVPNImage: r.Options.OpenVPNImage, Address: r.Options.Address}
+	in := controlplane.Input{Cluster: hc, KubernetesImage: image, OpenVPNImage: r.Options.OpenVPNImage, Address: r.Options.Address, Alertmanager: r.Options.Alertmanager}
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
 	service, err := r.ensureService(ctx, hc, owner)
 	if err != nil {

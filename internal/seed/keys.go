@@ -131,27 +131,18 @@ func (r *HostedClusterReconciler) ensureSecret(ctx context.Context, hc *v1alpha1
 // certificates returns the Secret with the control plane's leaf certificates, those of the tunnel, and the one with the seed
 // manager's own kubeconfig. What is current is kept as it is; the rest is issued anew. in gets to know what changed.
 func (r *HostedClusterReconciler) certificates(ctx context.Context, in *controlplane.Input, a authorities) ([]client.Object, error) {
-	hc, now := in.Cluster, r.Clock.Now()
-	live := &corev1.Secret{}
-	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.SecretCertificates}, live); client.IgnoreNotFound(err) != nil {
-		return nil, err
-	}
-	data := map[string][]byte{}
-	for name, content := range controlplane.Kubeconfigs(*in) {
-		data[name] = []byte(content)
-	}
+	hc := in.Cluster
 	leaves, err := controlplane.Certificates(*in)
 	if err != nil {
 		return nil, err
 	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: controlplane.SecretCertificates, Namespace: hc.Namespace, Labels: clusterLabels(hc)}}
+	if err := r.fill(ctx, secret, a, leaves, controlplane.Kubeconfigs(*in)); err != nil {
+		return nil, err
+	}
 	for _, leaf := range leaves {
-		pair, err := issue(a.of(leaf.Authority), live.Data, leaf.Name, leaf.Leaf, now)
-		if err != nil {
-			return nil, err
-		}
-		data[leaf.Name+".crt"], data[leaf.Name+".key"] = pair.Cert, pair.Key
 		if leaf.ReadOnce {
-			in.KeysChecksum += "-" + checksum(pair.Cert)
+			in.KeysChecksum += "-" + checksum(secret.Data[leaf.Name+".crt"])
 		}
 	}
 	kubeconfig, err := r.managerKubeconfig(ctx, *in, a.ca)
@@ -170,14 +161,27 @@ func (r *HostedClusterReconciler) certificates(ctx context.Context, in *controlp
 		server := tunnelSecrets[0].(*corev1.Secret).Data
 		in.OpenVPNChecksum = checksum(server[openvpn.FileCA], server[openvpn.FileTLSCrypt], server["server.crt"])
 	}
-	return append(tunnelSecrets,
-		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: controlplane.SecretCertificates, Namespace: hc.Namespace, Labels: clusterLabels(hc)},
-			Data:       data,
-		},
-		kubeconfig,
-		metricsServer,
-	), nil
+	return append(tunnelSecrets, secret, kubeconfig, metricsServer), nil
+}
+
+// fill puts leaf certificates and files into a Secret. What is current in the live one is kept.
+func (r *HostedClusterReconciler) fill(ctx context.Context, secret *corev1.Secret, a authorities, leaves []controlplane.Certificate, files map[string]string) error {
+	live := &corev1.Secret{}
+	if err := r.Get(ctx, client.ObjectKeyFromObject(secret), live); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading Secret %s: %w", client.ObjectKeyFromObject(secret), err)
+	}
+	secret.Data = map[string][]byte{}
+	for name, content := range files {
+		secret.Data[name] = []byte(content)
+	}
+	for _, leaf := range leaves {
+		pair, err := issue(a.of(leaf.Authority), live.Data, leaf.Name, leaf.Leaf, r.Clock.Now())
+		if err != nil {
+			return err
+		}
+		secret.Data[leaf.Name+".crt"], secret.Data[leaf.Name+".key"] = pair.Cert, pair.Key
+	}
+	return nil
 }
 
 // metricsServerSecret is kept here and copied into the user cluster.

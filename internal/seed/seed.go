@@ -34,6 +34,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -59,6 +60,8 @@ type Options struct {
 	ServerImage, NodeNetworkImage string
 	// OpenVPNImage is the image of both ends of the tunnel.
 	OpenVPNImage string
+	// Alertmanager is the host and port to which the Prometheus of each cluster sends its alerts; empty: to nobody.
+	Alertmanager string
 	// HealthAddress and MetricsAddress are listened on, for example ":8081".
 	HealthAddress, MetricsAddress string
 	// LeaderElection lets several replicas run, of which one works.
@@ -95,6 +98,7 @@ func Run(ctx context.Context, config *rest.Config, opts Options) error {
 	if err := setupControllers(ctx, mgr, opts); err != nil {
 		return err
 	}
+	metrics.Registry.MustRegister(operations, &collector{reader: mgr.GetClient(), synced: mgr.GetCache().WaitForCacheSync})
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
 		return err
 	}
