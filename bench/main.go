@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures the local platform: how long a cluster takes to come up, alone and among others, what that costs,
-// and what a control plane costs at rest; or, with -gateway, what the gateway costs. It runs on the platform's machine as root, creates clusters named bench-* and
+// and what a control plane and its monitoring cost at rest; or, with -gateway, what the gateway costs. It runs on the platform's
+// machine as root, creates clusters named bench-* and
 // deletes them, and prints one JSON object a line:
 //
 //	{"metric":"create_to_readyz_seconds","p50":3.9,"p99":4.4,"n":10,"unit":"s"}
@@ -25,6 +26,7 @@ import (
 func main() {
 	serial := flag.Int("serial", 10, "how many clusters are created one after another")
 	parallel := flag.String("parallel", "4,5", "how many clusters are created at once, one number for each round")
+	execs := flag.Int("execs", 1000, "how many small execs go through each tunnel")
 	rest := flag.Duration("rest", time.Minute, "how long a control plane rests before its memory is read")
 	gatewayOnly := flag.Bool("gateway", false, "measure the gateway instead, in a process on this machine; it needs no platform")
 	serve := flag.Bool("serve-gateway", false, "be the gateway that is measured")
@@ -37,7 +39,7 @@ func main() {
 	case *gatewayOnly:
 		err = benchGateway(ctx)
 	default:
-		err = run(ctx, *serial, *parallel, *rest)
+		err = run(ctx, *serial, *parallel, *execs, *rest)
 	}
 	stop()
 	if err != nil {
@@ -46,7 +48,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, serial int, parallel string, rest time.Duration) error {
+func run(ctx context.Context, serial int, parallel string, execs int, rest time.Duration) error {
 	rounds, err := counts(parallel)
 	if err != nil {
 		return err
@@ -75,7 +77,10 @@ func run(ctx context.Context, serial int, parallel string, rest time.Duration) e
 		}
 		report(fmt.Sprintf("_%d_at_once", n), at)
 	}
-	return nil
+	if execs == 0 {
+		return nil
+	}
+	return b.tunnels(ctx, execs, rest)
 }
 
 // times are the seconds from the creation of one cluster, and what it cost; zero: not measured.

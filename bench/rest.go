@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +32,7 @@ const (
 	mb    = 1e6
 )
 
-// idle measures what the platform and one control plane without nodes take at rest.
+// idle measures what the platform and one control plane without nodes, and what watches it, take at rest.
 func (b *bench) idle(ctx context.Context, rest time.Duration) error {
 	before, err := cpuSeconds()
 	if err != nil {
@@ -63,40 +65,47 @@ func (b *bench) idle(ctx context.Context, rest time.Duration) error {
 	if err := pause(ctx, rest); err != nil {
 		return err
 	}
-	pod := &corev1.Pod{}
-	if err := b.seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: controlplane.Name + "-0"}, pod); err != nil {
-		return err
-	}
-	if err := reportProcesses(ctx, string(pod.UID)); err != nil {
-		return err
+	for pod, what := range map[string]string{controlplane.Name + "-0": "control_plane", controlplane.Prometheus + "-0": "monitoring"} {
+		live := &corev1.Pod{}
+		if err := b.seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: pod}, live); err != nil {
+			return err
+		}
+		if err := restOf(ctx, what, []string{string(live.UID)}, func(string) bool { return true }); err != nil {
+			return err
+		}
 	}
 	return b.delete(ctx, name)
 }
 
-// reportProcesses prints memory and CPU of each process of a pod, and their sums.
-func reportProcesses(ctx context.Context, podUID string) error {
-	pids, err := processesOf(podUID)
-	if err != nil {
-		return err
-	}
-	before := map[int]float64{}
-	for _, pid := range pids {
-		before[pid] = processCPU(pid)
+// restOf prints memory and CPU of the processes of pods whose command is counted, by command, and their sums.
+func restOf(ctx context.Context, what string, podUIDs []string, counted func(comm string) bool) error {
+	before, names := map[int]float64{}, map[int]string{}
+	for _, uid := range podUIDs {
+		pids, err := processesOf(uid)
+		if err != nil {
+			return err
+		}
+		for _, pid := range pids {
+			comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+			if name := strings.TrimSpace(string(comm)); counted(name) {
+				before[pid], names[pid] = processCPU(pid), name
+			}
+		}
 	}
 	if err := pause(ctx, window); err != nil {
 		return err
 	}
-	var memory, cpu float64
-	for _, pid := range pids {
-		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-		name := strings.TrimSpace(string(comm))
+	memory, cpu := map[string]float64{}, map[string]float64{}
+	for pid, name := range names {
 		m, c := anonymous(pid), 1000*(processCPU(pid)-before[pid])/window.Seconds()
-		memory, cpu = memory+m, cpu+c
-		emit("control_plane_rest_memory_"+name, "MB", []float64{m})
-		emit("control_plane_rest_cpu_"+name, "mCPU", []float64{c})
+		for _, key := range []string{"", "_" + name} {
+			memory[key], cpu[key] = memory[key]+m, cpu[key]+c
+		}
 	}
-	emit("control_plane_rest_memory", "MB", []float64{memory})
-	emit("control_plane_rest_cpu", "mCPU", []float64{cpu})
+	for _, key := range slices.Sorted(maps.Keys(memory)) {
+		emit(what+"_rest_memory"+key, "MB", []float64{memory[key]})
+		emit(what+"_rest_cpu"+key, "mCPU", []float64{cpu[key]})
+	}
 	return nil
 }
 

@@ -45,7 +45,9 @@ const (
 const (
 	PortAPI    = "https"
 	PortTunnel = "tunnel"
-	portRelay  = "relay" // for kube-apiserver only
+	// PortMetrics is the port at which a component shows its metrics, where it has one for them.
+	PortMetrics = "metrics"
+	portRelay   = "relay" // for kube-apiserver only
 )
 
 // Input is everything that the objects are made from.
@@ -64,6 +66,8 @@ type Input struct {
 	// KeysChecksum changes with what is only read when a process starts: the authorities, the service-account key, and the
 	// certificates that say so.
 	KeysChecksum string
+	// Alertmanager is the host and port of the seed's Alertmanager; empty: alerts are sent to nobody.
+	Alertmanager string
 }
 
 // Objects returns the objects of the control plane, sorted by kind and name.

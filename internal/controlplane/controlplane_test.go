@@ -23,7 +23,9 @@ import (
 const openVPNImage = "registry.canopy.dev/openvpn:0123456789ab"
 
 // objects returns everything, in the order in which it is applied.
-func objects(in Input) []client.Object { return slices.Concat(Objects(in), Companions(in)) }
+func objects(in Input) []client.Object {
+	return slices.Concat(Objects(in), Companions(in), Monitoring(in))
+}
 
 func input(t *testing.T, mods ...func(*v1alpha1.HostedCluster)) Input {
 	t.Helper()
@@ -44,7 +46,7 @@ func input(t *testing.T, mods ...func(*v1alpha1.HostedCluster)) Input {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Input{Cluster: hc, KubernetesImage: image, Names: []string{"192.0.2.1"}, ServiceIP: "10.0.0.7", KeysChecksum: "keys", OpenVPNChecksum: "openvpn-keys", OpenVPNImage: openVPNImage}
+	return Input{Cluster: hc, KubernetesImage: image, Names: []string{"192.0.2.1"}, ServiceIP: "10.0.0.7", KeysChecksum: "keys", OpenVPNChecksum: "openvpn-keys", OpenVPNImage: openVPNImage, Alertmanager: "alertmanager.canopy-system.svc:9093"}
 }
 
 var variants = map[string]func(*v1alpha1.HostedCluster){
@@ -57,6 +59,7 @@ var variants = map[string]func(*v1alpha1.HostedCluster){
 	"large-etcd": func(hc *v1alpha1.HostedCluster) {
 		hc.Spec.Etcd = v1alpha1.Etcd{Storage: resource.MustParse("20Gi"), StorageClassName: "fast"}
 	},
+	"no-monitoring": func(hc *v1alpha1.HostedCluster) { hc.Spec.Monitoring.Enabled = new(false) },
 	"other-network": func(hc *v1alpha1.HostedCluster) {
 		hc.Spec.Network = v1alpha1.Network{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/24", DNSDomain: "example.test", Tunnel: v1alpha1.TunnelOpenVPN, TunnelCIDR: "10.3.0.0/24"}
 	},
@@ -80,7 +83,7 @@ func TestPodManners(t *testing.T) {
 	}
 	for name, mod := range all {
 		t.Run(name, func(t *testing.T) {
-			for _, obj := range Objects(input(t, mod)) {
+			for _, obj := range objects(input(t, mod)) {
 				set, ok := obj.(*appsv1.StatefulSet)
 				if !ok {
 					continue

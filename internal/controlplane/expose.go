@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -144,15 +144,15 @@ func (e Endpoint) NeedsAgent() bool {
 func EndpointOfStatus(cluster *v1alpha1.HostedCluster) (Endpoint, error) {
 	s := cluster.Status
 	e := Endpoint{Strategy: s.ExposeStrategy, TLSServerName: s.TLSServerName}
-	host, port, err := net.SplitHostPort(strings.TrimPrefix(s.Endpoint, "https://"))
+	u, err := url.Parse(s.Endpoint)
+	if err != nil {
+		return e, fmt.Errorf("status.endpoint: %w", err)
+	}
+	port, err := strconv.ParseInt(u.Port(), 10, 32)
 	if err != nil {
 		return e, fmt.Errorf("status.endpoint %q: %w", s.Endpoint, err)
 	}
-	number, err := strconv.ParseInt(port, 10, 32)
-	if err != nil {
-		return e, fmt.Errorf("status.endpoint %q: %w", s.Endpoint, err)
-	}
-	e.Host, e.Port = host, int32(number)
+	e.Host, e.Port = u.Hostname(), int32(port)
 	return e, nil
 }
 

@@ -50,22 +50,25 @@ func Certificates(in Input) ([]Certificate, error) {
 // the client certificates, so that a renewed certificate is read without a restart.
 func Kubeconfigs(in Input) map[string]string {
 	files := map[string]string{
-		"controller-manager.conf": kubeconfig("controller-manager"),
-		"scheduler.conf":          kubeconfig("scheduler"),
+		"controller-manager.conf": kubeconfig(localAPI, keysDir, "controller-manager"),
+		"scheduler.conf":          kubeconfig(localAPI, keysDir, "scheduler"),
 	}
 	if in.Cluster.Spec.Network.Tunnel == v1alpha1.TunnelKonnectivity {
-		files[KonnectivityServer+".conf"] = kubeconfig(konnectivityClient)
+		files[KonnectivityServer+".conf"] = kubeconfig(localAPI, keysDir, konnectivityClient)
 	}
 	return files
 }
 
-func kubeconfig(certificate string) string {
+var localAPI = fmt.Sprintf("https://127.0.0.1:%d", apiPort)
+
+// kubeconfig names the client certificate and its authority as files in dir.
+func kubeconfig(server, dir, certificate string) string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters:
 - name: cluster
   cluster:
-    server: https://127.0.0.1:%d
+    server: %s
     certificate-authority: %[2]s/ca.crt
 users:
 - name: user
@@ -76,5 +79,5 @@ contexts:
 - name: default
   context: {cluster: cluster, user: user}
 current-context: default
-`, apiPort, keysDir, certificate)
+`, server, dir, certificate)
 }

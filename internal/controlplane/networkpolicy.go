@@ -28,6 +28,9 @@ func networkPolicies(in Input) []client.Object {
 			networkingv1.NetworkPolicyIngressRule{Ports: ports(PortAPI, PortTunnel)}),
 		in.policy("relay", component(metav1.LabelSelectorOpIn, openvpn.Server),
 			networkingv1.NetworkPolicyIngressRule{From: pods(controlPlane), Ports: ports(portRelay)}),
+		// Prometheus asks the components, and is asked by nobody in the namespace.
+		in.policy("metrics", component(metav1.LabelSelectorOpNotIn, v1alpha1.ComponentMachine),
+			networkingv1.NetworkPolicyIngressRule{From: pods(component(metav1.LabelSelectorOpIn, Prometheus)), Ports: ports(metricsPorts...)}),
 		in.policy("machines", component(metav1.LabelSelectorOpIn, v1alpha1.ComponentMachine),
 			networkingv1.NetworkPolicyIngressRule{From: pods(component(metav1.LabelSelectorOpIn, v1alpha1.ComponentMachine))}),
 		in.policy("seed-manager", component(metav1.LabelSelectorOpNotIn, v1alpha1.ComponentMachine),

@@ -35,6 +35,8 @@ type Go struct {
 	Folder string `json:"folder"`
 	// ModFile replaces go.mod, and the .sum file beside it go.sum.
 	ModFile string `json:"modfile,omitempty"`
+	// Tags are build tags.
+	Tags []string `json:"tags,omitempty"`
 	// LDFlags are the linker's flags.
 	LDFlags string `json:"ldflags,omitempty"`
 	// Binaries maps paths in the image to main packages.

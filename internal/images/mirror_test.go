@@ -21,6 +21,7 @@ func TestHostsFiles(t *testing.T) {
 			for host, server := range map[string]string{
 				"docker.io":           "registry-1.docker.io",
 				"ghcr.io":             "ghcr.io",
+				"quay.io":             "quay.io",
 				"registry.canopy.dev": "registry.canopy.dev",
 				"registry.k8s.io":     "registry.k8s.io",
 			} {

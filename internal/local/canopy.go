@@ -60,6 +60,10 @@ func (u *up) installCanopy(ctx context.Context) error {
 				"domain": gatewayDomain, "address": u.Settings.NodeAddress().String(), "replicas": 1,
 				"service": map[string]any{"type": "NodePort"},
 			},
+			"monitoring": map[string]any{
+				"prometheus":   map[string]any{"image": images.Ref("prometheus"), "retention": "2d", "retentionSize": "2GB", "storage": "4Gi"},
+				"alertmanager": map[string]any{"image": images.Ref("alertmanager")},
+			},
 		},
 	})
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -137,6 +136,9 @@ func startSandbox(ctx context.Context, boundary string) (process, error) {
 	}
 	defer reportRead.Close()
 
+	if err := keepInherited(); err != nil {
+		return process{}, err
+	}
 	// Not CommandContext: the sandbox outlives this command.
 	cmd := exec.Command(binaryPath, "sandbox", specPath) //nolint:noctx // it outlives this command
 	cmd.Dir, cmd.Env = "/", []string{}
@@ -145,9 +147,6 @@ func startSandbox(ctx context.Context, boundary string) (process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setsid:     true,
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
-	}
-	if err := keepDescriptors(); err != nil {
-		return process{}, err
 	}
 	err = cmd.Start()
 	goRead.Close()
@@ -172,16 +171,6 @@ func startSandbox(ctx context.Context, boundary string) (process, error) {
 		return process{}, fmt.Errorf("let the sandbox go: %w", err)
 	}
 	return p, readReport(ctx, reportRead)
-}
-
-// keepDescriptors makes this process keep to itself what it was given open by who started it, such as a lock or a pipe: the
-// sandbox would hold it for as long as it lives.
-func keepDescriptors() error {
-	const afterStandardError = 3
-	if err := unix.CloseRange(afterStandardError, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return fmt.Errorf("keep open files from the sandbox: %w", err)
-	}
-	return nil
 }
 
 // readReport returns the error that the sandbox reports, or nil when it has entered its root.

@@ -61,7 +61,7 @@ func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 }
 
 func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
-	endpoint, err := apiEndpoint(cluster)
+	endpoint, err := controlplane.EndpointOfStatus(cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -80,14 +80,6 @@ func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
 			InfrastructureRef:    hosted,
 		},
 	}, nil
-}
-
-// apiEndpoint is empty for a cluster without an endpoint.
-func apiEndpoint(cluster *v1alpha1.HostedCluster) (controlplane.Endpoint, error) {
-	if cluster.Status.Endpoint == "" {
-		return controlplane.Endpoint{}, nil
-	}
-	return controlplane.EndpointOfStatus(cluster)
 }
 
 func controlPlane(cluster *v1alpha1.HostedCluster) *v1alpha1.HostedControlPlane {
@@ -122,15 +114,13 @@ func newPool(cluster *v1alpha1.HostedCluster, spec v1alpha1.NodePool) (pool, err
 			Spec:       v1alpha1.BootstrapConfigSpec{NodeLabels: spec.Labels, NodeTaints: spec.Taints},
 		},
 	}}
-	endpoint, err := apiEndpoint(cluster)
+	endpoint, err := controlplane.EndpointOfStatus(cluster)
 	if err != nil {
 		return p, err
 	}
-	if endpoint.Host != "" {
-		b := &p.bootstrap.Spec.Template.Spec
-		b.Endpoint, b.ExposeStrategy = endpoint.NodeURL(), endpoint.Strategy
-		_, b.EndpointAddress = endpoint.NodeHost()
-	}
+	b := &p.bootstrap.Spec.Template.Spec
+	b.Endpoint, b.ExposeStrategy = endpoint.NodeURL(), endpoint.Strategy
+	_, b.EndpointAddress = endpoint.NodeHost()
 	for obj, spec := range map[client.Object]any{p.infrastructure: p.infrastructure.Spec, p.bootstrap: p.bootstrap.Spec} {
 		content, err := json.Marshal(spec)
 		if err != nil {
@@ -151,6 +141,8 @@ func (p pool) deployment() *clusterv1.MachineDeployment {
 		clusterv1.MachineDeploymentNameLabel: p.Name,
 	}
 	d := &clusterv1.MachineDeployment{ObjectMeta: p.meta(p.Name)}
+	// Cluster API would begin with it, and go on a second later.
+	d.Finalizers = []string{clusterv1.MachineDeploymentFinalizer}
 	d.Spec = clusterv1.MachineDeploymentSpec{
 		ClusterName: p.cluster.Name,
 		Replicas:    new(replicas(p.NodePool)),

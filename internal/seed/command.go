@@ -48,9 +48,13 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&opts.Exposure.GatewayAddress, "gateway-address", "", "IP address at which the gateway is reached if no DNS server knows the names below its domain; empty: they are in the DNS")
 	flags.StringSliceVar(&opts.ReservedCIDRs, "reserved-cidrs", nil, "ranges that user clusters may not use because the seed does: its nodes, pods and services")
 	flags.StringVar(&opts.RegistryMirror, "registry-mirror", "", "URL of the registry that nodes pull all images from first; empty: each image's own registry")
+	flags.StringVar(&opts.Proxy.HTTP, "http-proxy", "", "URL of the proxy through which nodes reach http:// addresses outside; empty: none")
+	flags.StringVar(&opts.Proxy.HTTPS, "https-proxy", "", "URL of the proxy through which nodes reach https:// addresses outside; empty: none")
+	flags.StringVar(&opts.Proxy.No, "no-proxy", "", "hosts, domains and ranges, with commas between them, that nodes reach without the proxy")
 	flags.StringVar(&opts.ServerImage, "server-image", "", "image of canopy-server, parts of which run inside user clusters (required)")
 	flags.StringVar(&opts.NodeNetworkImage, "node-network-image", "", "image of node-network, which runs on every node of user clusters (required)")
 	flags.StringVar(&opts.OpenVPNImage, "openvpn-image", "", "image of both ends of the tunnel (required)")
+	flags.StringVar(&opts.Alertmanager, "alertmanager", "", "host and port of the Alertmanager that the alerts of all clusters go to; empty: none")
 	flags.StringVar(&opts.HealthAddress, "health-address", ":8081", "address of the health checks")
 	flags.StringVar(&opts.MetricsAddress, "metrics-address", ":8080", "address of the metrics")
 	flags.BoolVar(&opts.LeaderElection, "leader-election", true, "let one of several replicas work")
@@ -76,7 +80,7 @@ func (o Options) validate() error {
 			return fmt.Errorf("--reserved-cidrs: %w", err)
 		}
 	}
-	return nil
+	return o.Proxy.Validate()
 }
 
 func validateExposureOptions(x controlplane.Exposure) error {

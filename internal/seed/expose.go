@@ -132,7 +132,7 @@ func validateExposure(hc *v1alpha1.HostedCluster, exposure controlplane.Exposure
 
 // exposedStatus writes into the status where the API is reached, and whether it is. What has changed for people is told in
 // an event as well.
-func (r *HostedClusterReconciler) exposedStatus(ctx context.Context, hc *v1alpha1.HostedCluster, w ways, ca []byte) {
+func (r *HostedClusterReconciler) exposedStatus(ctx context.Context, hc *v1alpha1.HostedCluster, w ways, ca []byte, answers bool) {
 	url := w.endpoint.URL()
 	if old := hc.Status.Endpoint; old != "" && old != url {
 		r.Events.Eventf(hc, nil, corev1.EventTypeNormal, v1alpha1.ReasonEndpointChanged, "Expose",
@@ -144,7 +144,7 @@ func (r *HostedClusterReconciler) exposedStatus(ctx context.Context, hc *v1alpha
 		setCondition(hc, v1alpha1.ConditionExposed, false, w.waits.Reason, w.waits.Message+"; until then the API stays at "+url)
 		return
 	}
-	if ca == nil { // the API does not answer at all: there is nothing to find out
+	if !answers { // not even inside the seed: there is nothing to find out
 		return
 	}
 	if err := ask(ctx, url+"/readyz", w.endpoint.TLSServerName, ca); err != nil {

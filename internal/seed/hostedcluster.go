@@ -61,6 +61,7 @@ func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if !hc.DeletionTimestamp.IsZero() {
 		done, err := r.delete(ctx, hc)
 		if done {
+			observeDeletion(hc, r.Clock.Now())
 			return reconcile.Result{}, err
 		}
 		return kube.Finish(ctx, r.Client, before, hc, err)
@@ -69,7 +70,9 @@ func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.Ho
 		return reconcile.Result{}, err
 	}
 	before.ObjectMeta = *hc.ObjectMeta.DeepCopy()
-	return kube.Finish(ctx, r.Client, before, hc, r.reconcile(ctx, hc))
+	result, err := kube.Finish(ctx, r.Client, before, hc, r.reconcile(ctx, hc))
+	observeOperations(before, hc, r.Clock.Now())
+	return retryMonitoring(hc, result), err
 }
 
 func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) error {
@@ -91,7 +94,9 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 		return err
 	}
 	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
-	if err := kube.Prune(ctx, r.Client, r.Client, scope, slices.Concat(objs, companions, []client.Object{w.service})); err != nil {
+	// What watches the cluster comes later, as the companions do, and stays while the API does not answer.
+	wanted := slices.Concat(objs, companions, controlplane.Monitoring(in), []client.Object{w.service})
+	if err := kube.Prune(ctx, r.Client, r.Client, scope, wanted); err != nil {
 		return err
 	}
 	live, err := r.observe(ctx, in, keys)
@@ -104,13 +109,14 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 		}
 	}
 	controlPlaneStatus(hc, live)
-	if live.Health[controlplane.APIServer] != nil {
-		r.exposedStatus(ctx, hc, w, nil)
-		return summary(hc)
+	answers := live.Health[controlplane.APIServer] == nil
+	r.exposedStatus(ctx, hc, w, keys.ca.Cert, answers)
+	err = r.reconcilePools(ctx, hc, owner, answers)
+	if answers { // before that, what follows would only take CPU from the API that is starting
+		err = errors.Join(err, r.Applier.Apply(ctx, owner, companions), r.addons.reconcile(ctx, hc, w, newInsideKeys(keys, secrets)))
+		r.reconcileMonitoring(ctx, in, keys, owner)
 	}
-	r.exposedStatus(ctx, hc, w, keys.ca.Cert)
-	// What follows needs a running API. Before that it would only take CPU from the API that is starting.
-	if err := errors.Join(r.Applier.Apply(ctx, owner, companions), r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc, w, newInsideKeys(keys, secrets))); err != nil {
+	if err != nil {
 		return err
 	}
 	return summary(hc)
@@ -161,7 +167,7 @@ func validateNetwork(network v1alpha1.Network, reserved []string) error {
 
 // gather makes sure of what the objects are built from: the namespace's labels, how the API is reached, keys.
 func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.HostedCluster, image string) (controlplane.Input, authorities, ways, error) {
-	in := controlplane.Input{Cluster: hc, KubernetesImage: image, OpenVPNImage: r.Options.OpenVPNImage}
+	in := controlplane.Input{Cluster: hc, KubernetesImage: image, OpenVPNImage: r.Options.OpenVPNImage, Alertmanager: r.Options.Alertmanager}
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
 	w, err := r.ensureWays(ctx, hc, owner)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	capisecret "sigs.k8s.io/cluster-api/util/secret"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
@@ -26,8 +27,6 @@ import (
 	"canopy.dev/canopy/internal/pki"
 	"canopy.dev/canopy/internal/usercluster"
 )
-
-const kubeconfigKey = "value" // where Cluster API looks for it
 
 // authorities are the keys that a cluster keeps for its life.
 type authorities struct {
@@ -132,27 +131,18 @@ func (r *HostedClusterReconciler) ensureSecret(ctx context.Context, hc *v1alpha1
 // certificates returns the Secret with the control plane's leaf certificates, those of the tunnel, and the one with the seed
 // manager's own kubeconfig. What is current is kept as it is; the rest is issued anew. in gets to know what changed.
 func (r *HostedClusterReconciler) certificates(ctx context.Context, in *controlplane.Input, a authorities) ([]client.Object, error) {
-	hc, now := in.Cluster, r.Clock.Now()
-	live := &corev1.Secret{}
-	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.SecretCertificates}, live); client.IgnoreNotFound(err) != nil {
-		return nil, err
-	}
-	data := map[string][]byte{}
-	for name, content := range controlplane.Kubeconfigs(*in) {
-		data[name] = []byte(content)
-	}
+	hc := in.Cluster
 	leaves, err := controlplane.Certificates(*in)
 	if err != nil {
 		return nil, err
 	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: controlplane.SecretCertificates, Namespace: hc.Namespace, Labels: clusterLabels(hc)}}
+	if err := r.fill(ctx, secret, a, leaves, controlplane.Kubeconfigs(*in)); err != nil {
+		return nil, err
+	}
 	for _, leaf := range leaves {
-		pair, err := issue(a.of(leaf.Authority), live.Data, leaf.Name, leaf.Leaf, now)
-		if err != nil {
-			return nil, err
-		}
-		data[leaf.Name+".crt"], data[leaf.Name+".key"] = pair.Cert, pair.Key
 		if leaf.ReadOnce {
-			in.KeysChecksum += "-" + checksum(pair.Cert)
+			in.KeysChecksum += "-" + checksum(secret.Data[leaf.Name+".crt"])
 		}
 	}
 	kubeconfig, err := r.managerKubeconfig(ctx, *in, a.ca)
@@ -171,14 +161,27 @@ func (r *HostedClusterReconciler) certificates(ctx context.Context, in *controlp
 		server := tunnelSecrets[0].(*corev1.Secret).Data
 		in.OpenVPNChecksum = checksum(server[openvpn.FileCA], server[openvpn.FileTLSCrypt], server["server.crt"])
 	}
-	return append(tunnelSecrets,
-		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: controlplane.SecretCertificates, Namespace: hc.Namespace, Labels: clusterLabels(hc)},
-			Data:       data,
-		},
-		kubeconfig,
-		metricsServer,
-	), nil
+	return append(tunnelSecrets, secret, kubeconfig, metricsServer), nil
+}
+
+// fill puts leaf certificates and files into a Secret. What is current in the live one is kept.
+func (r *HostedClusterReconciler) fill(ctx context.Context, secret *corev1.Secret, a authorities, leaves []controlplane.Certificate, files map[string]string) error {
+	live := &corev1.Secret{}
+	if err := r.Get(ctx, client.ObjectKeyFromObject(secret), live); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading Secret %s: %w", client.ObjectKeyFromObject(secret), err)
+	}
+	secret.Data = map[string][]byte{}
+	for name, content := range files {
+		secret.Data[name] = []byte(content)
+	}
+	for _, leaf := range leaves {
+		pair, err := issue(a.of(leaf.Authority), live.Data, leaf.Name, leaf.Leaf, r.Clock.Now())
+		if err != nil {
+			return err
+		}
+		secret.Data[leaf.Name+".crt"], secret.Data[leaf.Name+".key"] = pair.Cert, pair.Key
+	}
+	return nil
 }
 
 // metricsServerSecret is kept here and copied into the user cluster.
@@ -221,7 +224,7 @@ func newInsideKeys(a authorities, secrets []client.Object) insideKeys {
 func (r *HostedClusterReconciler) managerKubeconfig(ctx context.Context, in controlplane.Input, ca pki.KeyPair) (client.Object, error) {
 	hc, now := in.Cluster, r.Clock.Now()
 	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: hc.Namespace, Name: KubeconfigSecret(hc.Name)}
+	key := client.ObjectKey{Namespace: hc.Namespace, Name: capisecret.Name(hc.Name, capisecret.Kubeconfig)}
 	if err := r.Get(ctx, key, secret); client.IgnoreNotFound(err) != nil {
 		return nil, err
 	}
@@ -243,12 +246,9 @@ func (r *HostedClusterReconciler) managerKubeconfig(ctx context.Context, in cont
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: key.Name, Namespace: key.Namespace, Labels: labels},
 		Type:       clusterv1.ClusterSecretType,
-		Data:       map[string][]byte{kubeconfigKey: content, "client.crt": pair.Cert, "client.key": pair.Key},
+		Data:       map[string][]byte{capisecret.KubeconfigDataName: content, "client.crt": pair.Cert, "client.key": pair.Key},
 	}, nil
 }
-
-// KubeconfigSecret is the name of the Secret with which the seed manager reaches the cluster.
-func KubeconfigSecret(cluster string) string { return cluster + "-kubeconfig" }
 
 // issue returns the pair that data holds under name if it is current, a new one otherwise.
 func issue(ca pki.KeyPair, data map[string][]byte, name string, leaf pki.Leaf, now time.Time) (pki.KeyPair, error) {

@@ -38,10 +38,8 @@ func sansChecksum(sans []string) string {
 // controlPlaneStatus writes what was observed of the control plane into the status.
 func controlPlaneStatus(hc *v1alpha1.HostedCluster, live controlplane.Live) {
 	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(hc, live))
-	if version := controlplane.Version(live); version != "" {
-		hc.Status.Version = version
-	}
 	if live.Health[controlplane.APIServer] == nil {
+		hc.Status.Version = controlplane.Version(live) // not before: the pools follow it
 		setCondition(hc, v1alpha1.ConditionControlPlaneAvailable, true, "Available", "")
 	} else {
 		setCondition(hc, v1alpha1.ConditionControlPlaneAvailable, false, v1alpha1.ReasonWaitingForAPI, explain(hc.Status.Components))

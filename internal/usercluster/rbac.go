@@ -16,6 +16,9 @@ const (
 	BootstrapGroup = "system:bootstrappers:canopy"
 	// AdminGroup may do everything in the cluster. Unlike with system:masters, that can be taken away again.
 	AdminGroup = "canopy:admins"
+	// PrometheusUser and KubeStateMetricsUser are whom those two, which are on the seed, ask the cluster as.
+	PrometheusUser       = "canopy:prometheus"
+	KubeStateMetricsUser = "canopy:kube-state-metrics"
 )
 
 // rbac has no binding that lets a node approve its own certificate: the seed manager does that after it has looked at the
@@ -25,7 +28,24 @@ func rbac() []client.Object {
 		bind("canopy:kubelet-api-admin", "system:kubelet-api-admin", rbacv1.UserKind, KubeletClientUser),
 		bind("canopy:node-bootstrapper", "system:node-bootstrapper", rbacv1.GroupKind, BootstrapGroup),
 		bind("canopy:admins", "cluster-admin", rbacv1.GroupKind, AdminGroup),
+		// Metrics of components, of nodes and of pods, the latter two through the API server's proxy. It could ask pods for
+		// anything else with GET, too: RBAC knows no paths below a proxy.
+		role(PrometheusUser,
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes", "pods"}, Verbs: []string{"get", "list", "watch"}},
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes/metrics", "nodes/proxy", "pods/proxy"}, Verbs: []string{"get"}},
+			rbacv1.PolicyRule{NonResourceURLs: []string{"/metrics", "/metrics/slis"}, Verbs: []string{"get"}},
+		),
+		bind(PrometheusUser, PrometheusUser, rbacv1.UserKind, PrometheusUser),
+		role(KubeStateMetricsUser,
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes", "pods"}, Verbs: []string{"list", "watch"}},
+			rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"daemonsets", "deployments", "statefulsets"}, Verbs: []string{"list", "watch"}},
+		),
+		bind(KubeStateMetricsUser, KubeStateMetricsUser, rbacv1.UserKind, KubeStateMetricsUser),
 	}
+}
+
+func role(name string, rules ...rbacv1.PolicyRule) *rbacv1.ClusterRole {
+	return &rbacv1.ClusterRole{ObjectMeta: clusterMeta(name, "rbac"), Rules: rules}
 }
 
 func bind(name, role, subjectKind, subject string) *rbacv1.ClusterRoleBinding {

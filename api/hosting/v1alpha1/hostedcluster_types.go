@@ -229,6 +229,11 @@ type Monitoring struct {
 	Enabled *bool `json:"enabled,omitempty"`
 }
 
+// Monitored reports whether a Prometheus watches the cluster.
+func (c *HostedCluster) Monitored() bool {
+	return c.Spec.Monitoring.Enabled == nil || *c.Spec.Monitoring.Enabled
+}
+
 // Etcd is the store of the control plane.
 type Etcd struct {
 	// storage is the size of the volume. etcd refuses writes before it is full, at nine tenths of it and 8Gi at the most.

@@ -39,7 +39,7 @@ func (b *Builder) compile(ctx context.Context, layer images.Layer, dir string) e
 		}
 	}
 	for _, target := range slices.Sorted(maps.Keys(layer.Go.Binaries)) {
-		cmd := b.goCommand(ctx, layer, "build", "-trimpath", "-ldflags="+layer.Go.LDFlags,
+		cmd := b.goCommand(ctx, layer, "build", "-trimpath", "-tags="+strings.Join(layer.Go.Tags, ","), "-ldflags="+layer.Go.LDFlags,
 			"-o", filepath.Join(dir, path.Base(target)), layer.Go.Binaries[target])
 		if err := run(ctx, cmd); err != nil {
 			return fmt.Errorf("compiling %s in %s: %w", layer.Go.Binaries[target], layer.Go.Folder, err)
