@@ -266,3 +266,22 @@ func TestObjectsAreInAStableOrder(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is told the API's own name must also be told where that is, when no DNS server knows it.
+func TestWhoeverIsToldTheNameIsToldTheAddress(t *testing.T) {
+	told := 0
+	for name, template := range templates(t, Objects(input(t, variants(t)["gateway"]))) {
+		for _, env := range template.Spec.Containers[0].Env {
+			if env.Name != "KUBERNETES_SERVICE_HOST" {
+				continue
+			}
+			told++
+			if len(template.Spec.HostAliases) != 1 || !slices.Contains(template.Spec.HostAliases[0].Hostnames, env.Value) {
+				t.Errorf("%s looks for %s and is not told where it is", name, env.Value)
+			}
+		}
+	}
+	if told < 4 {
+		t.Errorf("only %d pods are told the API's name", told)
+	}
+}
