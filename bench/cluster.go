@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -160,7 +161,7 @@ func (b *bench) waitForReadyz(ctx context.Context, name string) error {
 }
 
 func (b *bench) waitForPod(ctx context.Context, name string, since func() float64) (nodeReady, podRunning float64, err error) {
-	inside, err := b.inside(ctx, name)
+	_, inside, err := b.inside(ctx, name)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -182,15 +183,15 @@ func (b *bench) waitForPod(ctx context.Context, name string, since func() float6
 }
 
 // inside returns a client for the user cluster. The cluster must sign its certificate first, so it is tried for a while.
-func (b *bench) inside(ctx context.Context, name string) (kubernetes.Interface, error) {
+func (b *bench) inside(ctx context.Context, name string) (*rest.Config, kubernetes.Interface, error) {
 	var inside kubernetes.Interface
+	var config *rest.Config
 	err := wait.PollUntilContextCancel(ctx, poll, true, func(ctx context.Context) (bool, error) {
 		kubeconfig, err := access.Kubeconfig(ctx, b.seed, access.Request{Cluster: name, User: "bench", Groups: []string{access.AdminGroup}, TTL: time.Hour})
 		if err != nil {
 			return false, nil
 		}
-		config, err := clientcmd.NewDefaultClientConfig(*kubeconfig, nil).ClientConfig()
-		if err != nil {
+		if config, err = clientcmd.NewDefaultClientConfig(*kubeconfig, nil).ClientConfig(); err != nil {
 			return false, err
 		}
 		config.QPS = -1
@@ -201,7 +202,7 @@ func (b *bench) inside(ctx context.Context, name string) (kubernetes.Interface, 
 		_, err = inside.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
 		return err == nil, nil
 	})
-	return inside, err
+	return config, inside, err
 }
 
 func deployment() *appsv1.Deployment {

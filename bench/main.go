@@ -24,10 +24,11 @@ import (
 func main() {
 	serial := flag.Int("serial", 10, "how many clusters are created one after another")
 	parallel := flag.String("parallel", "4,5", "how many clusters are created at once, one number for each round")
+	execs := flag.Int("execs", 1000, "how many small execs go through each tunnel")
 	rest := flag.Duration("rest", time.Minute, "how long a control plane rests before its memory is read")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *serial, *parallel, *rest)
+	err := run(ctx, *serial, *parallel, *execs, *rest)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -35,7 +36,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, serial int, parallel string, rest time.Duration) error {
+func run(ctx context.Context, serial int, parallel string, execs int, rest time.Duration) error {
 	rounds, err := counts(parallel)
 	if err != nil {
 		return err
@@ -64,7 +65,10 @@ func run(ctx context.Context, serial int, parallel string, rest time.Duration) e
 		}
 		report(fmt.Sprintf("_%d_at_once", n), at)
 	}
-	return nil
+	if execs == 0 {
+		return nil
+	}
+	return b.tunnels(ctx, execs, rest)
 }
 
 // times are the seconds from the creation of one cluster, and what it cost; zero: not measured.

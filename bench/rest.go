@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,37 +70,42 @@ func (b *bench) idle(ctx context.Context, rest time.Duration) error {
 		if err := b.seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: pod}, live); err != nil {
 			return err
 		}
-		if err := reportProcesses(ctx, what, string(live.UID)); err != nil {
+		if err := restOf(ctx, what, []string{string(live.UID)}, func(string) bool { return true }); err != nil {
 			return err
 		}
 	}
 	return b.delete(ctx, name)
 }
 
-// reportProcesses prints memory and CPU of each process of a pod, and their sums. The names of the metrics begin with what.
-func reportProcesses(ctx context.Context, what, podUID string) error {
-	pids, err := processesOf(podUID)
-	if err != nil {
-		return err
-	}
-	before := map[int]float64{}
-	for _, pid := range pids {
-		before[pid] = processCPU(pid)
+// restOf prints memory and CPU of the processes of pods whose command is counted, by command, and their sums.
+func restOf(ctx context.Context, what string, podUIDs []string, counted func(comm string) bool) error {
+	before, names := map[int]float64{}, map[int]string{}
+	for _, uid := range podUIDs {
+		pids, err := processesOf(uid)
+		if err != nil {
+			return err
+		}
+		for _, pid := range pids {
+			comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+			if name := strings.TrimSpace(string(comm)); counted(name) {
+				before[pid], names[pid] = processCPU(pid), name
+			}
+		}
 	}
 	if err := pause(ctx, window); err != nil {
 		return err
 	}
-	var memory, cpu float64
-	for _, pid := range pids {
-		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-		name := strings.TrimSpace(string(comm))
+	memory, cpu := map[string]float64{}, map[string]float64{}
+	for pid, name := range names {
 		m, c := anonymous(pid), 1000*(processCPU(pid)-before[pid])/window.Seconds()
-		memory, cpu = memory+m, cpu+c
-		emit(what+"_rest_memory_"+name, "MB", []float64{m})
-		emit(what+"_rest_cpu_"+name, "mCPU", []float64{c})
+		for _, key := range []string{"", "_" + name} {
+			memory[key], cpu[key] = memory[key]+m, cpu[key]+c
+		}
 	}
-	emit(what+"_rest_memory", "MB", []float64{memory})
-	emit(what+"_rest_cpu", "mCPU", []float64{cpu})
+	for _, key := range slices.Sorted(maps.Keys(memory)) {
+		emit(what+"_rest_memory"+key, "MB", []float64{memory[key]})
+		emit(what+"_rest_cpu"+key, "mCPU", []float64{cpu[key]})
+	}
 	return nil
 }
 

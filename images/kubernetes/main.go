@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command kubernetes is all of Kubernetes in one binary: it acts as the command it is called by (through a link, or as
-// its first argument), and as "control-plane" it runs kube-apiserver, kube-controller-manager and kube-scheduler in
-// one process.
+// Command kubernetes is all of Kubernetes but kube-proxy in one binary: it acts as the command it is called by (through a
+// link, or as its first argument), and as "control-plane" it runs kube-apiserver, kube-controller-manager and
+// kube-scheduler in one process.
 //
 // One binary means one compilation, one image layer, and text pages that all clusters on a machine share.
 package main
@@ -22,7 +22,6 @@ import (
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
-	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubeadm "k8s.io/kubernetes/cmd/kubeadm/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
@@ -33,7 +32,6 @@ var commands = map[string]func() *cobra.Command{
 	"control-plane":           newControlPlaneCommand,
 	"kube-apiserver":          apiserver.NewAPIServerCommand,
 	"kube-controller-manager": controllermanager.NewControllerManagerCommand,
-	"kube-proxy":              proxy.NewProxyCommand,
 	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 	"kubectl":                 kubectl.NewDefaultKubectlCommand,
 	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },

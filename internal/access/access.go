@@ -27,6 +27,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	capisecret "sigs.k8s.io/cluster-api/util/secret"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
@@ -87,14 +88,14 @@ func adminConfig(ctx context.Context, seed client.Reader, cluster string) (strin
 		return "", nil, fmt.Errorf("reading the cluster %s: %w", cluster, err)
 	}
 	secret := &corev1.Secret{}
-	err := seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: cluster + "-kubeconfig"}, secret)
+	err := seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: capisecret.Name(cluster, capisecret.Kubeconfig)}, secret)
 	if apierrors.IsNotFound(err) || hc.Status.Endpoint == "" {
 		return "", nil, fmt.Errorf("cluster %s has no API yet: kubectl -n %s get hostedcluster says what it waits for", cluster, namespace)
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", cluster, err)
 	}
-	config, err := clientcmd.RESTConfigFromKubeConfig(secret.Data["value"])
+	config, err := clientcmd.RESTConfigFromKubeConfig(secret.Data[capisecret.KubeconfigDataName])
 	if err != nil {
 		return "", nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", cluster, err)
 	}

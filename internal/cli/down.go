@@ -30,6 +30,6 @@ func newDownCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&keepData, "keep-data", false, "only switch it off: `canopy up` brings all clusters back with their data")
+	cmd.Flags().BoolVar(&keepData, "keep-data", false, `only switch it off: "canopy up" brings all clusters back with their data`)
 	return cmd
 }

@@ -29,7 +29,7 @@ func newImagesCommand() *cobra.Command {
 		Short: "List, build and copy the container images that Canopy runs",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(newImagesListCommand(), newImagesBuildCommand(), newImagesPushCommand(), newImagesSaveCommand())
+	cmd.AddCommand(newImagesListCommand(), newImagesBuildCommand(), newImagesPushCommand(), newImagesSaveCommand(), newImagesLoadCommand())
 	return cmd
 }
 
@@ -65,93 +65,85 @@ func newImagesListCommand() *cobra.Command {
 }
 
 func newImagesBuildCommand() *cobra.Command {
-	var all bool
-	cmd := &cobra.Command{
+	return forImages(&cobra.Command{
 		Use:   "build [name[@version]...]",
 		Short: "Build images from Go modules and Debian packages; what is built already costs nothing",
-		Long:  imageNames,
-		RunE: func(cmd *cobra.Command, names []string) error {
-			wanted, err := selectImages(names, all)
-			if err != nil {
+	}, func(cmd *cobra.Command, _ *build.Builder, built []build.Image) error {
+		for _, image := range built {
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), image.Ref()); err != nil {
 				return err
 			}
-			builder, err := build.New(cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			built, err := builder.Build(cmd.Context(), wanted)
-			if err != nil {
-				return err
-			}
-			for _, image := range built {
-				if _, err := fmt.Fprintln(cmd.OutOrStdout(), image.Ref()); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&all, "all", false, "build every image for every Kubernetes version")
-	return cmd
+		}
+		return nil
+	})
 }
 
 func newImagesPushCommand() *cobra.Command {
-	var all bool
 	var registry string
-	cmd := &cobra.Command{
+	cmd := forImages(&cobra.Command{
 		Use:   "push [name[@version]...]",
 		Short: "Build images and copy them to a registry, as a mirror of the upstream ones",
-		Long:  imageNames,
-		RunE: func(cmd *cobra.Command, names []string) error {
-			return buildAndCopy(cmd, names, all, func(b *build.Builder, built []build.Image) error {
-				return b.Push(cmd.Context(), registry, built)
-			})
-		},
-	}
-	cmd.Flags().BoolVar(&all, "all", false, "push every image for every Kubernetes version")
+	}, func(cmd *cobra.Command, b *build.Builder, built []build.Image) error {
+		return b.Push(cmd.Context(), registry, built)
+	})
 	cmd.Flags().StringVar(&registry, "registry", local.DefaultSettings().RegistryURL(), "URL of the registry, such as https://registry.example.com/mirror; the default is the local platform's own")
 	return cmd
 }
 
 func newImagesSaveCommand() *cobra.Command {
-	var all bool
 	var output string
-	cmd := &cobra.Command{
+	cmd := forImages(&cobra.Command{
 		Use:   "save --output PATH [name[@version]...]",
 		Short: "Build images and write them to an OCI layout, for sites without a network",
-		Long:  imageNames,
-		RunE: func(cmd *cobra.Command, names []string) error {
-			return buildAndCopy(cmd, names, all, func(b *build.Builder, built []build.Image) error {
-				return b.Save(cmd.Context(), output, built)
-			})
-		},
-	}
-	cmd.Flags().BoolVar(&all, "all", false, "save every image for every Kubernetes version")
+	}, func(cmd *cobra.Command, b *build.Builder, built []build.Image) error {
+		return b.Save(cmd.Context(), output, built)
+	})
 	cmd.Flags().StringVar(&output, "output", "", "folder, or archive if it ends with .tar")
 	return required(cmd, "output")
 }
 
+func newImagesLoadCommand() *cobra.Command {
+	var registry string
+	cmd := &cobra.Command{
+		Use:   "load FOLDER --registry URL",
+		Short: "Copy images that were saved to a registry; builds nothing and needs nothing else",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, folder []string) error {
+			return build.PushSaved(cmd.Context(), registry, folder[0], cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&registry, "registry", "", "URL of the registry, such as https://registry.example.com/mirror")
+	return required(cmd, "registry")
+}
+
 func required(cmd *cobra.Command, flag string) *cobra.Command {
 	if err := cmd.MarkFlagRequired(flag); err != nil {
-		panic(err) // the flag is defined two lines above the call
+		panic(err) // the flag is defined in the line above the call
 	}
 	return cmd
 }
 
-func buildAndCopy(cmd *cobra.Command, names []string, all bool, toTarget func(*build.Builder, []build.Image) error) error {
-	wanted, err := selectImages(names, all)
-	if err != nil {
-		return err
+// forImages makes cmd build the images that its arguments name, and then do with them what the command is there for.
+func forImages(cmd *cobra.Command, then func(*cobra.Command, *build.Builder, []build.Image) error) *cobra.Command {
+	var all bool
+	cmd.Long = imageNames
+	cmd.Flags().BoolVar(&all, "all", false, "every image, for every Kubernetes version")
+	cmd.RunE = func(cmd *cobra.Command, names []string) error {
+		wanted, err := selectImages(names, all)
+		if err != nil {
+			return err
+		}
+		builder, err := build.New(cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		built, err := builder.Build(cmd.Context(), wanted)
+		if err != nil {
+			return err
+		}
+		return then(cmd, builder, built)
 	}
-	builder, err := build.New(cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	built, err := builder.Build(cmd.Context(), wanted)
-	if err != nil {
-		return err
-	}
-	return toTarget(builder, built)
+	return cmd
 }
 
 func selectImages(names []string, all bool) ([]images.Image, error) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -78,6 +79,15 @@ func runningSandbox() (process, bool) {
 		return process{}, false
 	}
 	return p, p.alive()
+}
+
+// keepInherited keeps from further processes what this one has inherited, such as the lock of a script around it: the
+// sandbox would hold it for as long as it lives.
+func keepInherited() error {
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("keep inherited files from the sandbox: %w", err)
+	}
+	return nil // before Linux 5.11 it is as the script wants it
 }
 
 // signalAndWait sends sig to the process unless it has ended, and waits until it has, or ctx ends.

@@ -4,6 +4,8 @@
 package local
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -83,5 +85,20 @@ func TestSignalAndWait(t *testing.T) {
 	_ = cmd.Wait() // reports the signal
 	if err := p.signalAndWait(t.Context(), unix.SIGTERM); err != nil {
 		t.Errorf("once more, when it is gone: %v", err)
+	}
+}
+
+func TestInheritedFilesAreKeptFromTheSandbox(t *testing.T) {
+	var inherited [2]int
+	if err := unix.Pipe2(inherited[:], 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = errors.Join(unix.Close(inherited[0]), unix.Close(inherited[1])) }()
+	if err := keepInherited(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "test", "-e", fmt.Sprintf("/proc/self/fd/%d", inherited[0]))
+	if err := cmd.Run(); err == nil {
+		t.Error("a process has a file of the one that started it")
 	}
 }

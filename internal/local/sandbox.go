@@ -136,6 +136,9 @@ func startSandbox(ctx context.Context, boundary string) (process, error) {
 	}
 	defer reportRead.Close()
 
+	if err := keepInherited(); err != nil {
+		return process{}, err
+	}
 	// Not CommandContext: the sandbox outlives this command.
 	cmd := exec.Command(binaryPath, "sandbox", specPath) //nolint:noctx // it outlives this command
 	cmd.Dir, cmd.Env = "/", []string{}

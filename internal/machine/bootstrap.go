@@ -26,6 +26,9 @@ const UserDataKey = "value"
 // DefaultDownloads is where a machine whose image lacks kubelet downloads it: a site that is laid out like upstream's.
 const DefaultDownloads = "https://dl.k8s.io"
 
+// proxyPath is the file with the proxy's variables on a machine that has one.
+const proxyPath = "/etc/canopy/proxy"
+
 //go:embed userdata
 var userData embed.FS
 
@@ -52,6 +55,8 @@ type BootstrapInput struct {
 	Taints []corev1.Taint
 	// RegistryMirror is the URL of the registry that is asked for every image first; empty: none.
 	RegistryMirror string
+	// Proxy is what downloads go through.
+	Proxy Proxy
 	// Downloads is where kubelet comes from if the machine's image lacks it; empty: DefaultDownloads.
 	Downloads string
 }
@@ -92,6 +97,11 @@ func UserData(in BootstrapInput) ([]byte, error) {
 		{"/etc/sysctl.d/90-kubernetes.conf", "0644", in.sysctls()},
 		{"/etc/systemd/system/kubelet.service", "0644", service},
 		{"/etc/tmpfiles.d/canopy.conf", "0644", cleanedAtBoot},
+	}
+	if proxy := in.Proxy.environment(in.RegistryMirror); proxy != "" {
+		files = append(files,
+			writeFile{proxyPath, "0644", proxy},
+			writeFile{"/etc/systemd/system/containerd.service.d/proxy.conf", "0644", "[Service]\nEnvironmentFile=" + proxyPath + "\n"})
 	}
 	if in.RegistryMirror != "" {
 		mirror := images.HostsFiles(in.RegistryMirror)

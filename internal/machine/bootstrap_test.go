@@ -42,6 +42,10 @@ var userDataVariants = map[string]func(*BootstrapInput){
 		in.Labels = map[string]string{"team": "search", "node-role.kubernetes.io/worker": "", "example.test/disk": "ssd"}
 		in.Taints = []corev1.Taint{{Key: "team", Value: "search", Effect: corev1.TaintEffectNoSchedule}}
 	},
+	"proxy": func(in *BootstrapInput) {
+		in.Proxy = Proxy{HTTP: "http://proxy.example.com:3128", HTTPS: "http://proxy.example.com:3128", No: "10.0.0.0/8,.example.com"}
+		in.RegistryMirror = "https://registry.example.org/mirror"
+	},
 	"own-downloads": func(in *BootstrapInput) { in.Downloads = "https://downloads.example.test/kubernetes" },
 }
 
@@ -133,5 +137,26 @@ func TestKubeletRegistersOnlyLabelsThatItMay(t *testing.T) {
 	}}.nodeLabels()
 	if want := "hosting.canopy.dev/node-pool=workers,cluster.x-k8s.io/x=y,notkubernetes.io/x=y,team=search"; labels != want {
 		t.Errorf("kubelet registers with\n%s, want\n%s", labels, want)
+	}
+}
+
+func TestProxyValidate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		proxy Proxy
+		err   string
+	}{
+		"none":             {},
+		"complete":         {proxy: Proxy{HTTP: "http://192.0.2.7:3128", HTTPS: "https://proxy.example.com", No: "10.0.0.0/8,localhost"}},
+		"no scheme":        {proxy: Proxy{HTTP: "192.0.2.7:3128"}, err: "want a URL"},
+		"another protocol": {proxy: Proxy{HTTPS: "socks5://192.0.2.7:1080"}, err: "want a URL"},
+		"a command":        {proxy: Proxy{HTTP: "http://192.0.2.7:3128", No: "$(reboot)"}, err: "cannot be part"},
+		"a second line":    {proxy: Proxy{No: "a\nb"}, err: "cannot be part"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := tc.proxy.Validate()
+			if (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+				t.Errorf("Validate() = %v, want %q", err, tc.err)
+			}
+		})
 	}
 }

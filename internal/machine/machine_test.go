@@ -5,6 +5,7 @@ package machine
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -51,9 +52,6 @@ func demo(mods ...func(*v1alpha1.HostedCluster)) *v1alpha1.HostedCluster {
 var variants = map[string]func(*v1alpha1.HostedCluster){
 	"ten-machines": func(c *v1alpha1.HostedCluster) { c.Spec.NodePools[0].Replicas = new(int32(10)) },
 	"no-pools":     func(c *v1alpha1.HostedCluster) { c.Spec.NodePools = nil },
-	"not-answered-yet": func(c *v1alpha1.HostedCluster) {
-		c.Status = v1alpha1.HostedClusterStatus{}
-	},
 	"labels-and-taints": func(c *v1alpha1.HostedCluster) {
 		c.Spec.NodePools[0].Labels = map[string]string{"team": "search", "node-role.kubernetes.io/worker": ""}
 		c.Spec.NodePools[0].Taints = []corev1.Taint{{Key: "team", Value: "search", Effect: corev1.TaintEffectNoSchedule}}
@@ -85,6 +83,15 @@ func TestObjects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			golden.CheckVariant(t, name+".diff", base, golden.YAML(t, scheme, objects(t, demo(mod))))
 		})
+	}
+}
+
+func TestNoMachinesWithoutAnAddress(t *testing.T) {
+	for _, endpoint := range []string{"", "https://203.0.113.7", "203.0.113.7:31234"} {
+		_, err := Objects(demo(func(c *v1alpha1.HostedCluster) { c.Status.Endpoint = endpoint }))
+		if err == nil || !strings.Contains(err.Error(), "status.endpoint") {
+			t.Errorf("the endpoint %q is good enough for machines to join: %v", endpoint, err)
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/url"
 	"strconv"
 
@@ -63,7 +62,7 @@ func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 }
 
 func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
-	endpoint, err := apiEndpoint(cluster.Status.Endpoint)
+	endpoint, err := APIEndpoint(cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -84,23 +83,18 @@ func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
 	}, nil
 }
 
-func apiEndpoint(address string) (clusterv1.APIEndpoint, error) {
-	if address == "" {
-		return clusterv1.APIEndpoint{}, nil
-	}
+// APIEndpoint returns the two halves of the address that the cluster's status names, an error while it names none.
+func APIEndpoint(cluster *v1alpha1.HostedCluster) (clusterv1.APIEndpoint, error) {
+	address := cluster.Status.Endpoint
 	u, err := url.Parse(address)
 	if err != nil {
 		return clusterv1.APIEndpoint{}, fmt.Errorf("status.endpoint: %w", err)
 	}
-	host, port, err := net.SplitHostPort(u.Host)
+	port, err := strconv.ParseInt(u.Port(), 10, 32)
 	if err != nil {
 		return clusterv1.APIEndpoint{}, fmt.Errorf("status.endpoint %q: %w", address, err)
 	}
-	number, err := strconv.ParseInt(port, 10, 32)
-	if err != nil {
-		return clusterv1.APIEndpoint{}, fmt.Errorf("status.endpoint %q: %w", address, err)
-	}
-	return clusterv1.APIEndpoint{Host: host, Port: int32(number)}, nil
+	return clusterv1.APIEndpoint{Host: u.Hostname(), Port: int32(port)}, nil
 }
 
 func controlPlane(cluster *v1alpha1.HostedCluster) *v1alpha1.HostedControlPlane {
@@ -155,6 +149,8 @@ func (p pool) deployment() *clusterv1.MachineDeployment {
 		clusterv1.MachineDeploymentNameLabel: p.Name,
 	}
 	d := &clusterv1.MachineDeployment{ObjectMeta: p.meta(p.Name)}
+	// Cluster API would begin with it, and go on a second later.
+	d.Finalizers = []string{clusterv1.MachineDeploymentFinalizer}
 	d.Spec = clusterv1.MachineDeploymentSpec{
 		ClusterName: p.cluster.Name,
 		Replicas:    new(replicas(p.NodePool)),

@@ -23,6 +23,7 @@ import (
 	"canopy.dev/canopy/internal/controlplane"
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/machine"
 	"canopy.dev/canopy/internal/usercluster"
 )
 
@@ -68,7 +69,7 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys
 }
 
 func (a *addons) input(hc *v1alpha1.HostedCluster, keys insideKeys) (usercluster.Input, error) {
-	host, port, err := apiEndpoint(hc)
+	api, err := machine.APIEndpoint(hc)
 	if err != nil {
 		return usercluster.Input{}, err
 	}
@@ -86,7 +87,7 @@ func (a *addons) input(hc *v1alpha1.HostedCluster, keys insideKeys) (usercluster
 	}
 	return usercluster.Input{
 		Network: hc.Spec.Network,
-		APIHost: host, APIPort: port,
+		APIHost: api.Host, APIPort: api.Port,
 		DNSAddress:       dns,
 		CoreDNSReplicas:  *hc.Spec.CoreDNS.Replicas,
 		KubeProxyImage:   proxy,

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,38 +44,47 @@ const (
 	renewBefore = 10 * time.Minute
 )
 
+// keyToken is where in the Secret with a machine's user data its token is.
+const keyToken = "token"
+
 // BootstrapReconciler makes the user data of each BootstrapConfig, by Cluster API's contract for bootstrap configurations,
-// and with it the token by which the machine asks the user cluster for its first certificate, once. The token is taken
-// back when the machine has joined.
+// and with it the token by which the machine asks the user cluster for its first certificate, once. The user cluster
+// learns of the token while the machine boots. It is taken back when the machine has joined.
 type BootstrapReconciler struct {
 	client.Client
 
+	// Live reads from the API itself.
+	Live     client.Reader
 	Applier  *kube.Applier
 	Clusters clustercache.ClusterCache
 	Clock    clock.PassiveClock
-	// RegistryMirror is Options.RegistryMirror.
+	// RegistryMirror and Proxy are those of the Options.
 	RegistryMirror string
+	Proxy          machine.Proxy
 }
 
 // setupBootstrap adds the controller to the manager.
 func setupBootstrap(mgr ctrl.Manager, clusters clustercache.ClusterCache, opts Options) error {
 	r := &BootstrapReconciler{
 		Client:         mgr.GetClient(),
+		Live:           mgr.GetAPIReader(),
 		Applier:        &kube.Applier{Client: mgr.GetClient(), Live: mgr.GetClient()},
 		Clusters:       clusters,
 		Clock:          opts.Clock,
 		RegistryMirror: opts.RegistryMirror,
+		Proxy:          opts.Proxy,
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(bootstrapController).
 		For(&v1alpha1.BootstrapConfig{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName)).
+		Watches(&v1alpha1.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(r.ofCluster)).
 		WatchesRawSource(clusters.GetClusterSource(bootstrapController, r.ofCluster)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: rateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
-// ofCluster returns the BootstrapConfigs of a cluster that has been connected.
+// ofCluster returns the BootstrapConfigs of a cluster whose API has answered, or that has been connected.
 func (r *BootstrapReconciler) ofCluster(ctx context.Context, cluster client.Object) []reconcile.Request {
 	configs := &v1alpha1.BootstrapConfigList{}
 	if err := r.List(ctx, configs, client.InNamespace(cluster.GetNamespace())); err != nil {
@@ -111,14 +119,20 @@ func (r *BootstrapReconciler) reconcile(ctx context.Context, c *v1alpha1.Bootstr
 	} else if err != nil {
 		return 0, err
 	}
-	key := client.ObjectKey{Namespace: c.Namespace, Name: capi.Spec.ClusterName}
 	joined := capi.Status.NodeRef.IsDefined()
 	if joined && c.Status.TokenID == "" {
 		return 0, nil
 	}
-	inside, err := r.Clusters.GetUncachedClient(ctx, key)
+	t := token{}
+	if !joined {
+		var err error
+		if t, err = r.provide(ctx, c, capi); err != nil {
+			return 0, err
+		}
+	}
+	inside, err := r.Clusters.GetUncachedClient(ctx, client.ObjectKey{Namespace: c.Namespace, Name: capi.Spec.ClusterName})
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {
-		return 0, kube.Wait(v1alpha1.ReasonWaitingForAPI, "the cluster's API does not answer yet", 0)
+		return 0, nil // it wakes us when it is
 	}
 	if err != nil {
 		return 0, err
@@ -126,23 +140,35 @@ func (r *BootstrapReconciler) reconcile(ctx context.Context, c *v1alpha1.Bootstr
 	if joined {
 		return 0, r.revoke(ctx, inside, c)
 	}
-	return r.provide(ctx, inside, c, capi)
-}
-
-// provide makes the token and the user data.
-func (r *BootstrapReconciler) provide(ctx context.Context, inside client.Client, c *v1alpha1.BootstrapConfig, capi *clusterv1.Machine) (time.Duration, error) {
-	input, err := r.gather(ctx, c, capi)
-	if err != nil {
-		return 0, err
-	}
-	token, err := r.ensureToken(ctx, inside, c.Name)
+	expires, err := r.ensureToken(ctx, inside, c.Name, t)
 	if err != nil {
 		return 0, fmt.Errorf("making the machine's token in the user cluster: %w", err)
 	}
-	input.Token = token.id + "." + token.secret
+	return max(expires.Sub(r.Clock.Now())-renewBefore, time.Second), nil
+}
+
+// provide makes the user data when the machine can join, and returns the token in it.
+func (r *BootstrapReconciler) provide(ctx context.Context, c *v1alpha1.BootstrapConfig, capi *clusterv1.Machine) (token, error) {
+	hcp := &v1alpha1.HostedControlPlane{}
+	err := r.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: capi.Spec.ClusterName}, hcp)
+	if client.IgnoreNotFound(err) != nil {
+		return token{}, err
+	}
+	if !hcp.Status.Initialization.ControlPlaneInitialized {
+		return token{}, kube.Wait(v1alpha1.ReasonWaitingForAPI, "the cluster's API does not answer yet", 0)
+	}
+	t, err := r.token(ctx, c)
+	if err != nil {
+		return token{}, err
+	}
+	input, err := r.gather(ctx, c, capi)
+	if err != nil {
+		return token{}, err
+	}
+	input.Token = t.String()
 	userData, err := machine.UserData(input)
 	if err != nil {
-		return 0, err
+		return token{}, err
 	}
 	owner := kube.Owner{FieldManager: bootstrapController, Label: v1alpha1.LabelCluster, Value: capi.Spec.ClusterName, Object: c}
 	secret := &corev1.Secret{
@@ -151,15 +177,15 @@ func (r *BootstrapReconciler) provide(ctx context.Context, inside client.Client,
 			Labels: map[string]string{clusterv1.ClusterNameLabel: capi.Spec.ClusterName},
 		},
 		Type: clusterv1.ClusterSecretType,
-		Data: map[string][]byte{machine.UserDataKey: userData, "format": []byte("cloud-config")},
+		Data: map[string][]byte{machine.UserDataKey: userData, keyToken: []byte(t.String()), "format": []byte("cloud-config")},
 	}
 	if err := r.Applier.Apply(ctx, owner, []client.Object{secret}); err != nil {
-		return 0, err
+		return token{}, err
 	}
 	c.Status.Initialization.DataSecretCreated = true
 	c.Status.DataSecretName = secret.Name
-	c.Status.TokenID = token.id
-	return max(token.expires.Sub(r.Clock.Now())-renewBefore, time.Second), nil
+	c.Status.TokenID = t.id
+	return t, nil
 }
 
 // gather reads what the user data is made from, all but the token.
@@ -193,41 +219,48 @@ func (r *BootstrapReconciler) gather(ctx context.Context, c *v1alpha1.BootstrapC
 		Labels:         c.Spec.NodeLabels,
 		Taints:         c.Spec.NodeTaints,
 		RegistryMirror: r.RegistryMirror,
+		Proxy:          r.Proxy,
 	}, nil
 }
 
 // token is a bootstrap token.
-type token struct {
-	id, secret string
-	expires    time.Time
-}
+type token struct{ id, secret string }
 
-// ensureToken returns the machine's token: the one that is there, which is renewed in time, or a new one.
-func (r *BootstrapReconciler) ensureToken(ctx context.Context, inside client.Client, machineName string) (token, error) {
-	secrets, err := tokens(ctx, inside, machineName)
-	if err != nil {
-		return token{}, err
+// String returns the token as a machine presents it.
+func (t token) String() string { return t.id + "." + t.secret }
+
+// token returns the machine's token: the one in its user data, or a new one.
+func (r *BootstrapReconciler) token(ctx context.Context, c *v1alpha1.BootstrapConfig) (token, error) {
+	secret := &corev1.Secret{}
+	// Not from the cache, which may lag behind: a machine that boots with a token which is replaced can never join.
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(c), secret)
+	if client.IgnoreNotFound(err) != nil {
+		return token{}, fmt.Errorf("reading the machine's user data: %w", err)
 	}
-	now := r.Clock.Now()
-	found := token{}
-	for i := range secrets {
-		if t := parseToken(&secrets[i]); t.expires.After(now) && found.id == "" {
-			found = t
-		}
-	}
-	if found.id != "" && found.expires.Sub(now) > renewBefore {
-		return found, nil
-	}
-	if found.id == "" {
-		generated, err := bootstraputil.GenerateBootstrapToken()
-		if err != nil {
+	text := string(secret.Data[keyToken])
+	if text == "" {
+		if text, err = bootstraputil.GenerateBootstrapToken(); err != nil {
 			return token{}, err
 		}
-		found.id, found.secret, _ = strings.Cut(generated, ".")
 	}
-	found.expires = now.Add(tokenTTL).UTC().Truncate(time.Second)
+	id, secretPart, _ := strings.Cut(text, ".")
+	return token{id: id, secret: secretPart}, nil
+}
+
+// ensureToken makes the token known to the user cluster, or renews it in time, and returns until when it is good.
+func (r *BootstrapReconciler) ensureToken(ctx context.Context, inside client.Client, machineName string, t token) (time.Time, error) {
+	now := r.Clock.Now()
+	live := &corev1.Secret{}
+	err := inside.Get(ctx, client.ObjectKeyFromObject(t.object(now)), live)
+	if client.IgnoreNotFound(err) != nil {
+		return time.Time{}, err
+	}
+	if expires := expiry(live); expires.Sub(now) > renewBefore {
+		return expires, nil
+	}
+	expires := now.Add(tokenTTL).UTC().Truncate(time.Second)
 	owner := kube.Owner{FieldManager: bootstrapController, Label: v1alpha1.LabelMachine, Value: machineName}
-	return found, (&kube.Applier{Client: inside}).Apply(ctx, owner, []client.Object{found.object()})
+	return expires, (&kube.Applier{Client: inside}).Apply(ctx, owner, []client.Object{t.object(expires)})
 }
 
 // revoke takes back every token of the machine.
@@ -245,36 +278,31 @@ func (r *BootstrapReconciler) revoke(ctx context.Context, inside client.Client, 
 	return nil
 }
 
-// tokens returns the Secrets of the machine's tokens, by name.
+// tokens returns the Secrets of the machine's tokens.
 func tokens(ctx context.Context, inside client.Client, machineName string) ([]corev1.Secret, error) {
 	list := &corev1.SecretList{}
 	err := inside.List(ctx, list, client.InNamespace(metav1.NamespaceSystem), client.MatchingLabels{v1alpha1.LabelMachine: machineName})
-	slices.SortFunc(list.Items, func(a, b corev1.Secret) int { return strings.Compare(a.Name, b.Name) })
 	return list.Items, err
 }
 
-// parseToken returns the token in its Secret; one that cannot be read has expired.
-func parseToken(secret *corev1.Secret) token {
+// expiry returns until when the token in a Secret is good; one that cannot be read has expired.
+func expiry(secret *corev1.Secret) time.Time {
 	expires, err := time.Parse(time.RFC3339, string(secret.Data[bootstrapapi.BootstrapTokenExpirationKey]))
 	if err != nil {
-		return token{}
+		return time.Time{}
 	}
-	return token{
-		id:      string(secret.Data[bootstrapapi.BootstrapTokenIDKey]),
-		secret:  string(secret.Data[bootstrapapi.BootstrapTokenSecretKey]),
-		expires: expires,
-	}
+	return expires
 }
 
 // object is the token's Secret in the user cluster. The API server recognizes it by its name and type.
-func (t token) object() *corev1.Secret {
+func (t token) object(expires time.Time) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: bootstrapapi.BootstrapTokenSecretPrefix + t.id},
 		Type:       bootstrapapi.SecretTypeBootstrapToken,
 		Data: map[string][]byte{
 			bootstrapapi.BootstrapTokenIDKey:               []byte(t.id),
 			bootstrapapi.BootstrapTokenSecretKey:           []byte(t.secret),
-			bootstrapapi.BootstrapTokenExpirationKey:       []byte(t.expires.Format(time.RFC3339)),
+			bootstrapapi.BootstrapTokenExpirationKey:       []byte(expires.Format(time.RFC3339)),
 			bootstrapapi.BootstrapTokenUsageAuthentication: []byte("true"),
 			bootstrapapi.BootstrapTokenExtraGroupsKey:      []byte(usercluster.BootstrapGroup),
 		},

@@ -40,6 +40,9 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&opts.Address, "address", "", "address of the seed's nodes under which people and nodes reach node ports (required)")
 	flags.StringSliceVar(&opts.ReservedCIDRs, "reserved-cidrs", nil, "ranges that user clusters may not use because the seed does: its nodes, pods and services")
 	flags.StringVar(&opts.RegistryMirror, "registry-mirror", "", "URL of the registry that nodes pull all images from first; empty: each image's own registry")
+	flags.StringVar(&opts.Proxy.HTTP, "http-proxy", "", "URL of the proxy through which nodes reach http:// addresses outside; empty: none")
+	flags.StringVar(&opts.Proxy.HTTPS, "https-proxy", "", "URL of the proxy through which nodes reach https:// addresses outside; empty: none")
+	flags.StringVar(&opts.Proxy.No, "no-proxy", "", "hosts, domains and ranges, with commas between them, that nodes reach without the proxy")
 	flags.StringVar(&opts.ServerImage, "server-image", "", "image of canopy-server, parts of which run inside user clusters (required)")
 	flags.StringVar(&opts.NodeNetworkImage, "node-network-image", "", "image of node-network, which runs on every node of user clusters (required)")
 	flags.StringVar(&opts.OpenVPNImage, "openvpn-image", "", "image of both ends of the tunnel (required)")
@@ -69,5 +72,5 @@ func (o Options) validate() error {
 			return fmt.Errorf("--reserved-cidrs: %w", err)
 		}
 	}
-	return nil
+	return o.Proxy.Validate()
 }

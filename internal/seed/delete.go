@@ -11,8 +11,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,18 +25,21 @@ import (
 // deletionRetry is how often what has no watch of ours is looked at again while a cluster goes.
 const deletionRetry = time.Second
 
-// delete takes a cluster away, in this order; each step starts when the one before is done, and says what it waits for:
+// delete takes a cluster away:
 //
 //  1. machines            their instances go while the control plane still runs; Cluster API does it
-//  2. what we made        pods, volume claims, keys, Services
-//  3. volumes             their provisioner deletes the data
-//  4. the namespace       with the HostedCluster as the last thing of ours in it, so that Kubernetes need not look twice
+//  2. the rest            what we made (pods, volume claims, keys, Services), the volumes, Cluster API's objects; and the
+//     namespace at the same time, because Kubernetes looks at one only after five seconds
+//  3. the HostedCluster   as the last thing of ours in the namespace, so that Kubernetes need not look twice
 //
-// It returns true when the HostedCluster is gone, so that there is no status left to write.
+// Each step starts when the one before is done, and says what it waits for. It returns true when the HostedCluster is gone,
+// so that there is no status left to write.
 func (r *HostedClusterReconciler) delete(ctx context.Context, hc *v1alpha1.HostedCluster) (bool, error) {
 	r.prober.forget(hc)
 	r.addons.forget(hc)
-	for _, step := range []func(context.Context, *v1alpha1.HostedCluster) (string, error){r.deleteMachines, r.deleteContents, r.volumesGone} {
+	for _, step := range []func(context.Context, *v1alpha1.HostedCluster) (string, error){
+		r.deleteMachines, r.deleteNamespace, r.deleteContents, r.volumesGone, r.clusterGone,
+	} {
 		waitsFor, err := step(ctx, hc)
 		if err != nil {
 			return false, err
@@ -44,24 +48,27 @@ func (r *HostedClusterReconciler) delete(ctx context.Context, hc *v1alpha1.Hoste
 			return false, kube.Wait(v1alpha1.ReasonDeleting, waitsFor, deletionRetry)
 		}
 	}
-	if err := r.deleteNamespace(ctx, hc); err != nil {
-		return false, err
-	}
 	return true, kube.RemoveFinalizer(ctx, r.Client, hc, v1alpha1.Finalizer)
 }
 
+// chain returns lists of Cluster API's kinds and of ours that stand behind them, in the order in which they are deleted.
+// Cluster API would delete them one after the other as well, and wait for a second each time. Once all that owns it is
+// known to go, nothing is made anew, and no machine is drained.
+func chain() []client.ObjectList {
+	return []client.ObjectList{
+		&clusterv1.ClusterList{}, &clusterv1.MachineDeploymentList{}, &clusterv1.MachineSetList{}, &clusterv1.MachineList{},
+		&v1alpha1.BootstrapConfigList{}, &v1alpha1.HostedControlPlaneList{},
+	}
+}
+
 func (r *HostedClusterReconciler) deleteMachines(ctx context.Context, hc *v1alpha1.HostedCluster) (string, error) {
-	cluster := &clusterv1.Cluster{}
-	err := r.Get(ctx, client.ObjectKeyFromObject(hc), cluster)
-	if apierrors.IsNotFound(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	if cluster.DeletionTimestamp.IsZero() {
-		if err := kube.Delete(ctx, r.Client, cluster); err != nil {
+	for _, list := range chain() {
+		asked, err := r.deleteAll(ctx, hc, list)
+		if err != nil {
 			return "", err
+		}
+		if asked { // and go on when the cache knows, from which Cluster API reads, too
+			return "waiting for Cluster API to learn that the machines are to go", nil
 		}
 	}
 	machines := &clusterv1.MachineList{}
@@ -69,13 +76,36 @@ func (r *HostedClusterReconciler) deleteMachines(ctx context.Context, hc *v1alph
 		return "", err
 	}
 	if len(machines.Items) == 0 {
-		return "waiting for Cluster API to finish the deletion of its objects", nil
+		return "", nil
 	}
 	names := make([]string, 0, len(machines.Items))
 	for _, m := range machines.Items {
 		names = append(names, m.Name)
 	}
 	return fmt.Sprintf("waiting for %d machines to go: %s (kubectl -n %s describe machine says why one stays)", len(names), list(names), hc.Namespace), nil
+}
+
+// deleteAll deletes what is in the cluster's namespace, and reports whether there was something that did not go already.
+func (r *HostedClusterReconciler) deleteAll(ctx context.Context, hc *v1alpha1.HostedCluster, list client.ObjectList) (asked bool, err error) {
+	if err := r.List(ctx, list, client.InNamespace(hc.Namespace)); err != nil {
+		return false, err
+	}
+	return asked, meta.EachListItem(list, func(item runtime.Object) error {
+		obj, ok := item.(client.Object)
+		if !ok || !obj.GetDeletionTimestamp().IsZero() {
+			return nil
+		}
+		asked = true
+		return kube.Delete(ctx, r.Client, obj)
+	})
+}
+
+func (r *HostedClusterReconciler) clusterGone(ctx context.Context, hc *v1alpha1.HostedCluster) (string, error) {
+	err := r.Get(ctx, client.ObjectKeyFromObject(hc), &clusterv1.Cluster{})
+	if err == nil {
+		return "waiting for Cluster API to finish the deletion of its objects", nil
+	}
+	return "", client.IgnoreNotFound(err)
 }
 
 // contents are the kinds of what we made, in the order in which they are deleted: who makes pods goes before the pods.
@@ -116,17 +146,18 @@ func (r *HostedClusterReconciler) deleteContents(ctx context.Context, hc *v1alph
 	return "", nil
 }
 
-func (r *HostedClusterReconciler) deleteNamespace(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+// deleteNamespace does not wait for the namespace, which goes when it is empty.
+func (r *HostedClusterReconciler) deleteNamespace(ctx context.Context, hc *v1alpha1.HostedCluster) (string, error) {
 	ns := &corev1.Namespace{}
 	// Not from the cache, which lacks a namespace that was never labelled because its cluster was rejected.
 	if err := r.APIReader.Get(ctx, client.ObjectKey{Name: hc.Namespace}, ns); err != nil {
-		return client.IgnoreNotFound(err)
+		return "", client.IgnoreNotFound(err)
 	}
 	// One that does not follow the rule was never filled by us.
 	if ns.Name != v1alpha1.NamespacePrefix+hc.Name || !ns.DeletionTimestamp.IsZero() {
-		return nil
+		return "", nil
 	}
-	return kube.Delete(ctx, r.Client, ns)
+	return "", kube.Delete(ctx, r.Client, ns)
 }
 
 func (r *HostedClusterReconciler) volumesGone(ctx context.Context, hc *v1alpha1.HostedCluster) (string, error) {

@@ -107,12 +107,12 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 		}
 	}
 	controlPlaneStatus(hc, in, live)
-	if live.Health[controlplane.APIServer] != nil {
-		return summary(hc)
+	answers := live.Health[controlplane.APIServer] == nil
+	err = r.reconcilePools(ctx, hc, owner, answers)
+	if answers { // before that, what follows would only take CPU from the API that is starting
+		err = errors.Join(err, r.Applier.Apply(ctx, owner, companions), r.addons.reconcile(ctx, hc, newInsideKeys(keys, secrets)))
+		r.reconcileMonitoring(ctx, in, keys, owner)
 	}
-	// What follows needs a running API. Before that it would only take CPU from the API that is starting.
-	err = errors.Join(r.Applier.Apply(ctx, owner, companions), r.reconcilePools(ctx, hc, owner), r.addons.reconcile(ctx, hc, newInsideKeys(keys, secrets)))
-	r.reconcileMonitoring(ctx, in, keys, owner)
 	if err != nil {
 		return err
 	}

@@ -260,6 +260,12 @@ func TestDeletionSaysWhatItWaitsFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready := c.step()
+	if ready.Reason != v1alpha1.ReasonDeleting || !strings.Contains(ready.Message, "waiting for Cluster API to learn") {
+		t.Errorf("Ready: %+v", ready)
+	}
+	for strings.Contains(ready.Message, "waiting for Cluster API to learn") { // kind by kind
+		ready = c.step()
+	}
 	if ready.Reason != v1alpha1.ReasonDeleting || !strings.Contains(ready.Message, "waiting for the namespace to be emptied of ConfigMap control-plane, PersistentVolumeClaim etcd-data, Secret bye-kubeconfig") {
 		t.Errorf("Ready: %+v", ready)
 	}

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	capisecret "sigs.k8s.io/cluster-api/util/secret"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
@@ -26,8 +27,6 @@ import (
 	"canopy.dev/canopy/internal/pki"
 	"canopy.dev/canopy/internal/usercluster"
 )
-
-const kubeconfigKey = "value" // where Cluster API looks for it
 
 // authorities are the keys that a cluster keeps for its life.
 type authorities struct {
@@ -225,7 +224,7 @@ func newInsideKeys(a authorities, secrets []client.Object) insideKeys {
 func (r *HostedClusterReconciler) managerKubeconfig(ctx context.Context, in controlplane.Input, ca pki.KeyPair) (client.Object, error) {
 	hc, now := in.Cluster, r.Clock.Now()
 	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: hc.Namespace, Name: KubeconfigSecret(hc.Name)}
+	key := client.ObjectKey{Namespace: hc.Namespace, Name: capisecret.Name(hc.Name, capisecret.Kubeconfig)}
 	if err := r.Get(ctx, key, secret); client.IgnoreNotFound(err) != nil {
 		return nil, err
 	}
@@ -247,12 +246,9 @@ func (r *HostedClusterReconciler) managerKubeconfig(ctx context.Context, in cont
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: key.Name, Namespace: key.Namespace, Labels: labels},
 		Type:       clusterv1.ClusterSecretType,
-		Data:       map[string][]byte{kubeconfigKey: content, "client.crt": pair.Cert, "client.key": pair.Key},
+		Data:       map[string][]byte{capisecret.KubeconfigDataName: content, "client.crt": pair.Cert, "client.key": pair.Key},
 	}, nil
 }
-
-// KubeconfigSecret is the name of the Secret with which the seed manager reaches the cluster.
-func KubeconfigSecret(cluster string) string { return cluster + "-kubeconfig" }
 
 // issue returns the pair that data holds under name if it is current, a new one otherwise.
 func issue(ca pki.KeyPair, data map[string][]byte, name string, leaf pki.Leaf, now time.Time) (pki.KeyPair, error) {

@@ -19,8 +19,10 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	capisecret "sigs.k8s.io/cluster-api/util/secret"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
@@ -110,9 +112,9 @@ func (p poolTest) createSecrets() {
 		Data:       map[string][]byte{corev1.TLSCertKey: []byte("the authority")},
 	})
 	create(p.T, p.Client, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: p.cluster.Namespace, Name: p.cluster.Name + "-kubeconfig", Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.cluster.Namespace, Name: capisecret.Name(p.cluster.Name, capisecret.Kubeconfig), Labels: labels},
 		Type:       clusterv1.ClusterSecretType,
-		Data:       map[string][]byte{"value": kubeconfig},
+		Data:       map[string][]byte{capisecret.KubeconfigDataName: kubeconfig},
 	})
 }
 
@@ -216,11 +218,13 @@ func servingRequest(t *testing.T, node, ip string) *certificatesv1.CertificateSi
 // bootstrapUser returns as whom the machine's token makes it known.
 func (p poolTest) bootstrapUser(name string) string {
 	p.Helper()
-	secrets, err := tokens(p.Context(), p.Client, name)
-	if err != nil || len(secrets) != 1 {
-		p.Fatalf("machine %s has %d tokens: %v", name, len(secrets), err)
-	}
-	return "system:bootstrap:" + parseToken(&secrets[0]).id
+	var secrets []corev1.Secret
+	eventually(p.T, "for the user cluster to know the machine's token", func(ctx context.Context) bool {
+		var err error
+		secrets, err = tokens(ctx, p.Client, name)
+		return err == nil && len(secrets) == 1
+	})
+	return "system:bootstrap:" + string(secrets[0].Data[bootstrapapi.BootstrapTokenIDKey])
 }
 
 func TestMachines(t *testing.T) {

@@ -70,7 +70,7 @@ func TestMetricsOfAClusterAndItsSeed(t *testing.T) {
 		Data:       map[string][]byte{"tls.crt": ca.Cert, "tls.key": ca.Key, "broken.crt": []byte("?")},
 	}
 	kubeconfig := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: KubeconfigSecret("demo"), Namespace: "cluster-demo", Labels: clusterLabels(hc)},
+		ObjectMeta: metav1.ObjectMeta{Name: "demo-kubeconfig", Namespace: "cluster-demo", Labels: clusterLabels(hc)},
 		Data:       map[string][]byte{"client.crt": ca.Cert, "ca.crt": ca.Cert},
 	}
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{

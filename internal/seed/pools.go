@@ -31,8 +31,10 @@ var (
 	}
 )
 
-// reconcilePools applies Cluster API's objects for the pools and writes what became of them into the status.
-func (r *HostedClusterReconciler) reconcilePools(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner) error {
+// reconcilePools applies Cluster API's objects for the pools and writes what became of them into the status. It does so
+// before the API answers: Cluster API looks at an object once a second at most, so that it takes some seconds until there
+// is a machine that waits for its user data, which is made as soon as the API answers.
+func (r *HostedClusterReconciler) reconcilePools(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner, answers bool) error {
 	objs, err := machine.Objects(hc)
 	if err != nil {
 		return err
@@ -40,7 +42,7 @@ func (r *HostedClusterReconciler) reconcilePools(ctx context.Context, hc *v1alph
 	if err := r.Applier.Apply(ctx, owner, objs); err != nil {
 		return err
 	}
-	if err := r.mirrorControlPlane(ctx, hc); err != nil {
+	if err := r.mirrorControlPlane(ctx, hc, answers); err != nil {
 		return err
 	}
 	settled, err := r.observePools(ctx, hc)
@@ -54,17 +56,20 @@ func (r *HostedClusterReconciler) reconcilePools(ctx context.Context, hc *v1alph
 	return kube.Prune(ctx, r.Client, r.Client, kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: kinds}, objs)
 }
 
-// mirrorControlPlane tells Cluster API that machines may join, and what the control plane runs.
-func (r *HostedClusterReconciler) mirrorControlPlane(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+// mirrorControlPlane tells Cluster API whether machines may join, and what the control plane runs. What has answered once
+// is there for good.
+func (r *HostedClusterReconciler) mirrorControlPlane(ctx context.Context, hc *v1alpha1.HostedCluster, answers bool) error {
 	hcp := &v1alpha1.HostedControlPlane{}
 	if err := r.Get(ctx, client.ObjectKeyFromObject(hc), hcp); err != nil {
 		return client.IgnoreNotFound(err) // the cache is behind: its event wakes us
 	}
 	before := hcp.DeepCopy()
-	hcp.Status.Initialization.ControlPlaneInitialized = true
 	hcp.Status.Initialization.Provisioned = true
 	hcp.Status.ExternalManagedControlPlane = true
-	hcp.Status.Version = "v" + hc.Status.Version
+	if answers {
+		hcp.Status.Initialization.ControlPlaneInitialized = true
+		hcp.Status.Version = "v" + hc.Status.Version
+	}
 	return kube.PatchStatus(ctx, r.Client, before, hcp)
 }
 

@@ -42,6 +42,7 @@ import (
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/machine"
 )
 
 // Options is what a seed manager is told.
@@ -53,6 +54,8 @@ type Options struct {
 	// RegistryMirror is where nodes pull images from before they ask an image's own registry, for example
 	// "http://10.202.0.2:5000"; empty: they ask that registry.
 	RegistryMirror string
+	// Proxy is what nodes reach the internet through.
+	Proxy machine.Proxy
 	// ServerImage and NodeNetworkImage are the images of those parts of Canopy that run inside user clusters.
 	ServerImage, NodeNetworkImage string
 	// OpenVPNImage is the image of both ends of the tunnel.
@@ -181,6 +184,8 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Watches(&v1alpha1.HostedControlPlane{}, toCluster).
 		Watches(&v1alpha1.ProviderMachine{}, toCluster).
 		Watches(&clusterv1.Machine{}, toCluster).
+		Watches(&clusterv1.MachineDeployment{}, toCluster, builder.WithPredicates(goes)).
+		Watches(&clusterv1.MachineSet{}, toCluster, builder.WithPredicates(goes)).
 		WatchesRawSource(source.Channel(r.prober.Answered, answered)).
 		WatchesRawSource(clusters.GetClusterSource(hostedClusterController, clusterOf)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: rateLimiter()}).
@@ -207,6 +212,15 @@ var notMachine = predicate.NewPredicateFuncs(func(obj client.Object) bool {
 var deleted = predicate.Funcs{
 	CreateFunc:  func(event.CreateEvent) bool { return false },
 	UpdateFunc:  func(event.UpdateEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// goes lets objects through whose deletion has begun or ended.
+var goes = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetDeletionTimestamp().IsZero() && !e.ObjectNew.GetDeletionTimestamp().IsZero()
+	},
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,18 +29,6 @@ var errNotRunning = errors.New("its process does not run")
 
 func endpoint(in controlplane.Input) string {
 	return "https://" + net.JoinHostPort(in.Address, strconv.Itoa(int(in.Port)))
-}
-
-// apiEndpoint returns the two halves of the endpoint that the status names.
-func apiEndpoint(hc *v1alpha1.HostedCluster) (host string, port int32, err error) {
-	u, err := url.Parse(hc.Status.Endpoint)
-	if err != nil {
-		return "", 0, fmt.Errorf("status.endpoint: %w", err)
-	}
-	if host, port, err = splitHostPort(u.Host); err != nil {
-		return "", 0, fmt.Errorf("status.endpoint %q: %w", hc.Status.Endpoint, err)
-	}
-	return host, port, nil
 }
 
 func splitHostPort(address string) (host string, port int32, err error) {
@@ -68,10 +55,8 @@ func controlPlaneStatus(hc *v1alpha1.HostedCluster, in controlplane.Input, live 
 	hc.Status.Endpoint = endpoint(in)
 	hc.Status.TunnelEndpoint = net.JoinHostPort(in.Address, strconv.Itoa(int(in.TunnelPort)))
 	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(hc, live))
-	if version := controlplane.Version(live); version != "" {
-		hc.Status.Version = version
-	}
 	if live.Health[controlplane.APIServer] == nil {
+		hc.Status.Version = controlplane.Version(live) // not before: the pools follow it
 		setCondition(hc, v1alpha1.ConditionControlPlaneAvailable, true, "Available", "")
 	} else {
 		setCondition(hc, v1alpha1.ConditionControlPlaneAvailable, false, v1alpha1.ReasonWaitingForAPI, explain(hc.Status.Components))

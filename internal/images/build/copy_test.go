@@ -72,6 +72,33 @@ func TestPushedImagesCanBePulled(t *testing.T) {
 	}
 }
 
+func TestWhatWasSavedCanBePushed(t *testing.T) {
+	b, _ := testBuilder(t, treeFiles)
+	built := build(t, b, treeImage("one", "1", "1.0"), treeImage("two", "2"))
+	folder := filepath.Join(t.TempDir(), "images")
+	if err := b.Save(t.Context(), folder, built); err != nil {
+		t.Fatal(err)
+	}
+	url, _ := testRegistry(t)
+	if err := PushSaved(t.Context(), url, folder, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]Image{
+		"registry.example.com/one:1": built[0], "registry.example.com/one:1.0": built[0], "registry.example.com/two:2": built[1],
+	} {
+		reference, err := name.ParseReference(strings.TrimPrefix(url, "http://") + "/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := remote.Head(reference, remote.WithContext(t.Context())); err != nil || got.Digest != want.Digest {
+			t.Errorf("%s: %v, want %s: %v", path, got, want.Digest, err)
+		}
+	}
+	if err := PushSaved(t.Context(), url, t.TempDir(), io.Discard); err == nil {
+		t.Error("an empty folder is taken for images")
+	}
+}
+
 func TestPushRejectsWhatIsNoURL(t *testing.T) {
 	b, _ := testBuilder(t, nil)
 	for _, mirror := range []string{"", "192.0.2.1:5000", "ftp://192.0.2.1", "http://"} {

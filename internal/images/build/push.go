@@ -6,6 +6,7 @@ package build
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -18,6 +19,21 @@ import (
 // images.HostsFiles lets containerd find them. What the registry has already is not sent again. Credentials are those of
 // the Docker configuration file.
 func (b *Builder) Push(ctx context.Context, mirror string, built []Image) error {
+	return push(ctx, mirror, built, b.logf)
+}
+
+// PushSaved copies the images in a folder that Save has written to a mirror, as Push does. It tells progress what it did.
+func PushSaved(ctx context.Context, mirror, folder string, progress io.Writer) error {
+	saved, err := load(folder)
+	if err != nil {
+		return fmt.Errorf("reading the images in %s: %w", folder, err)
+	}
+	return push(ctx, mirror, saved, func(format string, args ...any) {
+		_, _ = fmt.Fprintf(progress, format+"\n", args...) // for people: nobody to tell that they cannot see it
+	})
+}
+
+func push(ctx context.Context, mirror string, built []Image, logf func(string, ...any)) error {
 	scheme, address, ok := strings.Cut(strings.TrimRight(mirror, "/"), "://")
 	if !ok || scheme != "http" && scheme != "https" || address == "" {
 		return fmt.Errorf("pushing images: %q is no registry URL such as http://192.0.2.1:5000", mirror)
@@ -40,7 +56,7 @@ func (b *Builder) Push(ctx context.Context, mirror string, built []Image) error 
 				if err := remote.Write(reference, &mountable{Image: image.content, from: pushed}, send...); err != nil {
 					return fmt.Errorf("pushing %s to %s: %w", upstream, mirror, err)
 				}
-				b.logf("%s: pushed to %s", upstream, mirror)
+				logf("%s: pushed to %s", upstream, mirror)
 			}
 			if err := remember(pushed, image.content, reference); err != nil {
 				return fmt.Errorf("pushing %s: %w", upstream, err)

@@ -17,12 +17,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"canopy.dev/canopy/internal/images"
 )
 
-const layoutFile = "oci-layout"
+const (
+	layoutFile = "oci-layout"
+	// annotationName is on an image in a layout: its name with its tag.
+	annotationName = "org.opencontainers.image.ref.name"
+)
 
 // Save writes images as one OCI layout, for sites without a network: a tar archive if path ends with ".tar", else a
 // folder. What is there already is replaced at the end if it is such an archive or layout, and left alone if not.
@@ -115,8 +123,8 @@ func writeLayout(ctx context.Context, built []Image, add func(name string, size 
 			tagged := *descriptor
 			tagged.Platform = &v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
 			tagged.Annotations = map[string]string{
-				"io.containerd.image.name":          image.Repository + ":" + tag,
-				"org.opencontainers.image.ref.name": image.Repository + ":" + tag,
+				"io.containerd.image.name": image.Repository + ":" + tag,
+				annotationName:             image.Repository + ":" + tag,
 			}
 			index.Manifests = append(index.Manifests, tagged)
 		}
@@ -172,6 +180,34 @@ func addBlobs(ctx context.Context, image v1.Image, added map[v1.Hash]bool, add f
 	}
 	added[digest] = true
 	return add(blobName(digest), int64(len(manifest)), bytes.NewReader(manifest))
+}
+
+// load returns the images of a layout in a folder, one for each tag.
+func load(folder string) ([]Image, error) {
+	index, err := layout.ImageIndexFromPath(folder)
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	var saved []Image
+	for _, m := range manifest.Manifests {
+		reference, err := name.NewTag(m.Annotations[annotationName], name.StrictValidation)
+		if err != nil {
+			return nil, err
+		}
+		content, err := index.Image(m.Digest)
+		if err != nil {
+			return nil, err
+		}
+		saved = append(saved, Image{
+			Image:  images.Image{Repository: reference.Repository.Name(), Tags: []string{reference.TagStr()}},
+			Digest: m.Digest, content: content,
+		})
+	}
+	return saved, nil
 }
 
 func blobName(digest v1.Hash) string { return "blobs/" + digest.Algorithm + "/" + digest.Hex }

@@ -62,7 +62,8 @@ func (p Provider) Observe(ctx context.Context, m *v1alpha1.ProviderMachine) (mac
 	return instanceOf(pod), nil
 }
 
-// Delete deletes the pod. The machine is turned off, and what runs on it has ten seconds to end.
+// Delete deletes the pod. What still runs on the machine was left there when it was drained, or goes with its cluster, and
+// has no time to end.
 func (p Provider) Delete(ctx context.Context, m *v1alpha1.ProviderMachine) (bool, error) {
 	pod, err := p.pod(ctx, m)
 	if errors.Is(err, machine.ErrNotFound) {
@@ -74,7 +75,7 @@ func (p Provider) Delete(ctx context.Context, m *v1alpha1.ProviderMachine) (bool
 	if !pod.DeletionTimestamp.IsZero() {
 		return false, nil
 	}
-	return false, kube.Delete(ctx, p.Client, pod)
+	return false, kube.Delete(ctx, p.Client, pod, client.GracePeriodSeconds(1))
 }
 
 func (p Provider) pod(ctx context.Context, m *v1alpha1.ProviderMachine) (*corev1.Pod, error) {

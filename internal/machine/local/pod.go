@@ -22,8 +22,8 @@ const Component = v1alpha1.ComponentMachine
 // annotationMetaData holds what cloud-init reads as its meta-data file.
 const annotationMetaData = "hosting.canopy.dev/meta-data"
 
-// stopSeconds is how long a machine may take to turn off: ten seconds for what runs on it (images/node), and some to
-// get there.
+// stopSeconds is how long a machine may take to turn off when its pod is evicted or deleted by hand: ten seconds for what
+// runs on it (images/node), and some to get there.
 const stopSeconds = 20
 
 // pod returns the machine's pod. A restart of its container is a reboot: what is in the volumes survives, the rest comes
