@@ -151,7 +151,7 @@ func (a *addons) observe(ctx context.Context, key client.ObjectKey, hc *v1alpha1
 		DaemonSets: daemonSets.Items, Deployments: deployments.Items, StatefulSets: statefulSets.Items,
 	})
 	hc.Status.Components = mergeComponents(hc.Status.Components, components)
-	message := explain(components)
+	message := explain(usercluster.Needed(components))
 	reason := v1alpha1.ReasonReady
 	if message != "" {
 		reason = "WaitingForAddons"
