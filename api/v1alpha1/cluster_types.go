@@ -15,6 +15,10 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=canopy
+// +kubebuilder:selectablefield:JSONPath=.spec.datacenter
+// +kubebuilder:selectablefield:JSONPath=.spec.preset
+// +kubebuilder:selectablefield:JSONPath=.spec.version
+// +kubebuilder:selectablefield:JSONPath=.status.seed
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].status
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].reason
 // +kubebuilder:printcolumn:name="Datacenter",type=string,JSONPath=.spec.datacenter
@@ -119,7 +123,7 @@ type ClusterEtcd struct {
 
 // ClusterStatus is what the cluster is, as far as the master knows.
 type ClusterStatus struct {
-	// observedGeneration is the generation of the spec that was last handed to the seed.
+	// observedGeneration is the generation of the spec that was last fully processed.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -140,7 +144,8 @@ type ClusterStatus struct {
 	// +optional
 	Seed string `json:"seed,omitempty"`
 
-	// lastContact is when the seed was last heard of, to the minute while it answers: what follows was true then.
+	// lastContact is when the seed was last heard of, to half a minute, if it is not any more: what follows was true then.
+	// Empty while it answers.
 	//
 	// +optional
 	LastContact *metav1.Time `json:"lastContact,omitempty"`
@@ -161,6 +166,13 @@ type ClusterStatus struct {
 	// +listType=map
 	// +listMapKey=name
 	Components []hostingv1alpha1.ComponentStatus `json:"components,omitempty"`
+
+	// nodePools are those that the seed knows; pools that are going away come last.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	NodePools []hostingv1alpha1.NodePoolStatus `json:"nodePools,omitempty"`
 
 	// readyNodes is the number of ready nodes of all pools.
 	//

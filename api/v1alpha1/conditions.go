@@ -5,14 +5,10 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Condition types. Each is True when all is well.
+// Condition types.
 const (
-	// ConditionReady sums up the others: the object is as its spec wants it.
+	// ConditionReady is True when the object is as its spec wants it, False when not, and Unknown when that is not known.
 	ConditionReady = "Ready"
-	// ConditionPlaced is True when a Cluster has its seed and id.
-	ConditionPlaced = "Placed"
-	// ConditionSynced is True when a Cluster's seed has what its spec wants, and its status is the seed's.
-	ConditionSynced = "Synced"
 )
 
 // Reasons of conditions.
@@ -21,24 +17,23 @@ const (
 	ReasonDeleting           = "Deleting"
 	ReasonInvalidSpec        = "InvalidSpec"
 	ReasonInvalidKey         = "InvalidKey"
+	ReasonInvalidKubeconfig  = "InvalidKubeconfig"
+	ReasonUnsupportedVersion = "UnsupportedVersion"
+	ReasonForbidden          = "Forbidden"
+	ReasonNamespaceTaken     = "NamespaceTaken"
+	ReasonProjectMissing     = "ProjectMissing"
 	ReasonDatacenterMissing  = "DatacenterMissing"
+	ReasonPresetMissing      = "PresetMissing"
+	ReasonSecretMissing      = "SecretMissing"
+	ReasonClusterMissing     = "ClusterMissing"
 	ReasonSeedMissing        = "SeedMissing"
 	ReasonSeedDrained        = "SeedDrained"
 	ReasonSeedNotConnected   = "SeedNotConnected"
-	ReasonPresetMissing      = "PresetMissing"
-	ReasonSecretMissing      = "SecretMissing"
-	ReasonProjectMissing     = "ProjectMissing"
-	ReasonForbidden          = "Forbidden"
-	ReasonUnsupportedVersion = "UnsupportedVersion"
-	ReasonNotSupported       = "NotSupported"
-	ReasonPlaced             = "Placed"
-	ReasonSynced             = "Synced"
 	ReasonWaitingForSeed     = "WaitingForSeed"
+	ReasonWaitingForNodes    = "WaitingForNodes"
 	ReasonConnecting         = "Connecting"
-	ReasonInvalidKubeconfig  = "InvalidKubeconfig"
 	ReasonUnreachable        = "Unreachable"
 	ReasonKindsMissing       = "KindsMissing"
-	ReasonNamespaceTaken     = "NamespaceTaken"
 	ReasonInUse              = "InUse"
 )
 

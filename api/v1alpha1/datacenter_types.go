@@ -9,6 +9,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // planes.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:selectablefield:JSONPath=.spec.seed
 // +kubebuilder:resource:scope=Cluster,shortName=dc,categories=canopy
 // +kubebuilder:printcolumn:name="Seed",type=string,JSONPath=.spec.seed
 // +kubebuilder:printcolumn:name="Country",type=string,JSONPath=.spec.country

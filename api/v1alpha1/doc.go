@@ -11,8 +11,8 @@
 //	Seed              cluster                       admins                           master/seed
 //	Datacenter        cluster                       admins                           -
 //	Release           cluster                       admins                           -
-//	Cluster           <project>                     members, GitOps                  master/placement (id, seed), master/hostedcluster
-//	NodePool          <project>                     members, GitOps, an autoscaler   master/hostedcluster
+//	Cluster           <project>                     members, GitOps                  master/cluster
+//	NodePool          <project>                     members, GitOps, an autoscaler   master/nodepool
 //	ClusterTemplate   <project>, or canopy-system   members, or admins               -
 //
 // +kubebuilder:object:generate=true

@@ -15,6 +15,7 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas
+// +kubebuilder:selectablefield:JSONPath=.spec.cluster
 // +kubebuilder:resource:shortName=np,categories=canopy
 // +kubebuilder:printcolumn:name="Cluster",type=string,JSONPath=.spec.cluster
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].status
@@ -81,7 +82,7 @@ type MachinePool struct {
 
 // NodePoolStatus counts the machines of the pool.
 type NodePoolStatus struct {
-	// observedGeneration is the generation of the spec that was last handed to the seed.
+	// observedGeneration is the generation of the spec that was last fully processed.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`

@@ -8,6 +8,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // Preset is credentials for a provider, which members of projects can use and not read.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:selectablefield:JSONPath=.spec.secretName
 // +kubebuilder:resource:scope=Cluster,categories=canopy
 // +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=.spec.provider
 // +kubebuilder:printcolumn:name="Projects",type=string,JSONPath=.spec.projects

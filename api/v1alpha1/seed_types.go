@@ -14,6 +14,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
+// +kubebuilder:selectablefield:JSONPath=.spec.kubeconfigSecretName
 // +kubebuilder:resource:scope=Cluster,categories=canopy
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].status
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].reason
@@ -102,7 +103,11 @@ type SeedStatus struct {
 	//
 	// +optional
 	Clusters int32 `json:"clusters"`
-	// lastContact is when the seed's API last answered, to the minute while it answers.
+	// clusterUID tells Kubernetes clusters apart: it is the UID of the seed's namespace kube-system.
+	//
+	// +optional
+	ClusterUID string `json:"clusterUID,omitempty"`
+	// lastContact is when the seed's API last answered, to half a minute.
 	//
 	// +optional
 	LastContact *metav1.Time `json:"lastContact,omitempty"`

@@ -11,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"canopy.dev/canopy/internal/localvolume"
+	"canopy.dev/canopy/internal/master"
 	"canopy.dev/canopy/internal/seed"
 )
 
@@ -21,7 +22,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(seed.NewCommand(), localvolume.NewCommand())
+	root.AddCommand(master.NewCommand(), seed.NewCommand(), localvolume.NewCommand())
 	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		root.PrintErrln("Error: " + err.Error())
 		os.Exit(1)
