@@ -335,55 +335,60 @@ func (c *clusterTest) killedAt(n int) (master, seed client.Client, killed *bool)
 	return interceptor.NewClient(c.master, funcs), interceptor.NewClient(c.seed, funcs), killed
 }
 
-// TestKilledAtAnyWrite makes and deletes a cluster, with the master killed before each of its writes in turn: however far
-// it came, the next one finishes, and nothing is doubled or left.
-func TestKilledAtAnyWrite(t *testing.T) {
+// TestKilledWhileMaking kills the master before each write of the creation in turn: however far it came, the next one
+// finishes, and nothing is doubled.
+func TestKilledWhileMaking(t *testing.T) {
 	for n := 0; ; n++ {
-		c := newClusterTest(t, fmt.Sprintf("killed-%d", n))
-		master, seed, killedMaking := c.killedAt(n)
+		c := newClusterTest(t, fmt.Sprintf("making-%d", n))
+		master, seed, killed := c.killedAt(n)
 		c.start(master, seed)
 		_, _ = c.Reconcile(t.Context(), c.cluster)
 		c.start(c.master, c.seed)
 		c.step()
 		if hosted := c.hosted(); len(hosted) != 1 || hosted[0].Name != c.cluster.Status.ID || len(c.live()) != 1 {
-			t.Fatalf("killed before write %d of creation: id %s, HostedClusters %v, namespaces %v", n, c.cluster.Status.ID, hosted, c.live())
+			t.Fatalf("killed before write %d: id %s, HostedClusters %v, namespaces %v", n, c.cluster.Status.ID, hosted, c.live())
 		}
+		if !*killed {
+			if n < 5 { // finalizer, place, namespace, HostedCluster, status
+				t.Errorf("there were %d writes only: the test does not see all", n)
+			}
+			return
+		}
+	}
+}
 
+// TestKilledWhileDeleting does the same with the deletion: nothing is left.
+func TestKilledWhileDeleting(t *testing.T) {
+	for n := 0; ; n++ {
+		c := newClusterTest(t, fmt.Sprintf("deleting-%d", n))
+		c.step()
 		if err := c.master.Delete(t.Context(), c.cluster); err != nil {
 			t.Fatal(err)
 		}
-		killedDeleting := false
-		for round := 0; ; round++ {
-			if round > 10 {
-				t.Fatalf("killed before write %d of deletion: it does not end: %+v", n, c.cluster.Status.Conditions)
-			}
+		master, seed, killed := c.killedAt(n)
+		c.start(master, seed)
+		for range 20 {
 			if err := c.master.Get(t.Context(), client.ObjectKeyFromObject(c.cluster), c.cluster); apierrors.IsNotFound(err) {
 				break
 			}
-			if round == 0 || round == n { // at the beginning, or between the steps
-				master, seed, killed := c.killedAt(n % 3)
-				c.start(master, seed)
-				_, _ = c.Reconcile(t.Context(), c.cluster.DeepCopy())
-				killedDeleting = killedDeleting || *killed
-				get2 := c.master.Get(t.Context(), client.ObjectKeyFromObject(c.cluster), c.cluster)
-				if apierrors.IsNotFound(get2) {
-					break
-				}
-			}
-			c.start(c.master, c.seed)
 			_, _ = c.Reconcile(t.Context(), c.cluster)
 			c.collect()
+			if *killed {
+				c.start(c.master, c.seed)
+			}
+		}
+		if err := c.master.Get(t.Context(), client.ObjectKeyFromObject(c.cluster), c.cluster); !apierrors.IsNotFound(err) {
+			t.Fatalf("killed before write %d: it does not go: %v", n, err)
 		}
 		if hosted, live := c.hosted(), c.live(); len(hosted) != 0 || len(live) != 0 {
 			t.Fatalf("killed before write %d: left are HostedClusters %v, namespaces %v", n, hosted, live)
 		}
-		if !*killedMaking {
-			if n < 5 {
-				t.Errorf("creation has %d writes only: the test does not see all", n)
+		if !*killed {
+			if n < 3 { // HostedCluster, namespace, finalizer
+				t.Errorf("there were %d writes only: the test does not see all", n)
 			}
 			return
 		}
-		_ = killedDeleting
 	}
 }
 

@@ -5,6 +5,7 @@ package master
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
@@ -36,5 +37,6 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&opts.MetricsAddress, "metrics-address", ":8080", "address of the metrics")
 	flags.BoolVar(&opts.LeaderElection, "leader-election", true, "let one of several replicas work")
 	flags.IntVar(&opts.Workers, "workers", 8, "how many objects of a kind are reconciled at the same time")
+	flags.DurationVar(&opts.ProbePeriod, "probe-period", 10*time.Second, "how often each seed is asked how it is")
 	return cmd
 }

@@ -5,6 +5,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -59,6 +60,17 @@ func get(t *testing.T, c client.Client, obj client.Object) {
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// purge deletes an object at the end of the test, whatever keeps it.
+func purge(t *testing.T, c client.Client, obj client.Object) {
+	t.Helper()
+	t.Cleanup(func() {
+		none := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
+		if err := errors.Join(client.IgnoreNotFound(c.Patch(context.Background(), obj, none)), client.IgnoreNotFound(c.Delete(context.Background(), obj))); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // eventually waits until done returns true; what says what for.

@@ -23,6 +23,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -39,9 +40,13 @@ type Options struct {
 	LeaderElection bool
 	// Workers is how many objects of a kind are reconciled at the same time.
 	Workers int
+	// ProbePeriod is how often each seed is asked how it is.
+	ProbePeriod time.Duration
 
 	// Clock is the real one outside of tests.
 	Clock clock.PassiveClock
+	// skipNameValidation lets one process run several masters, one after the other.
+	skipNameValidation bool
 }
 
 // Scheme returns the kinds that a master manager reads and writes, on the master and on seeds.
@@ -84,6 +89,7 @@ func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
 		LeaderElection:                opts.LeaderElection,
 		LeaderElectionID:              "canopy-master",
 		LeaderElectionReleaseOnCancel: true,
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: &opts.skipNameValidation},
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{

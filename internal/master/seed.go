@@ -38,8 +38,6 @@ const seedController = "master/seed"
 const (
 	// kubeconfigKey is where a seed's kubeconfig is in its Secret.
 	kubeconfigKey = "kubeconfig"
-	// probePeriod is how often a seed is asked how it is: nothing tells us when it goes.
-	probePeriod = 10 * time.Second
 	// probeTimeout is how long one answer may take; it is asked twice before it counts as lost.
 	probeTimeout = 4 * time.Second
 	// contactPrecision is how exact status.lastContact is, so that it costs few writes.
@@ -55,10 +53,15 @@ type SeedReconciler struct {
 	// Config is the master's own.
 	Config *rest.Config
 	Clock  clock.PassiveClock
+	// ProbePeriod is how often a seed is asked how it is: nothing tells us when it goes.
+	ProbePeriod time.Duration
 }
 
 func setupSeed(mgr ctrl.Manager, seeds *Connections, opts Options) error {
-	r := &SeedReconciler{Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Seeds: seeds, Config: mgr.GetConfig(), Clock: opts.Clock}
+	r := &SeedReconciler{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Seeds: seeds, Config: mgr.GetConfig(),
+		Clock: opts.Clock, ProbePeriod: opts.ProbePeriod,
+	}
 	ofSecret := func(ctx context.Context, secret client.Object) []reconcile.Request {
 		list := &v1alpha1.SeedList{}
 		if secret.GetNamespace() != v1alpha1.SystemNamespace || r.List(ctx, list, client.MatchingFields{indexKubeconfig: secret.GetName()}) != nil {
@@ -100,7 +103,7 @@ func (r *SeedReconciler) Reconcile(ctx context.Context, seed *v1alpha1.Seed) (re
 	err := r.reconcile(ctx, seed)
 	result, err := kube.Finish(ctx, r.Client, before, seed, err)
 	if err == nil {
-		result.RequeueAfter = min(result.RequeueAfter, wait.Jitter(probePeriod, 0.2))
+		result.RequeueAfter = min(result.RequeueAfter, wait.Jitter(r.ProbePeriod, 0.2))
 	}
 	return result, err
 }
@@ -156,17 +159,28 @@ func (r *SeedReconciler) config(ctx context.Context, seed *v1alpha1.Seed) (*rest
 // parseKubeconfig takes kubeconfigs that hold all they need: no command is run and no file is read on the master because
 // of one. Its errors do not repeat the content.
 func parseKubeconfig(content []byte) (*rest.Config, error) {
-	config, err := clientcmd.RESTConfigFromKubeConfig(content)
+	errUnusable := errors.New("it is not a kubeconfig with a current context, a server and credentials")
+	kubeconfig, err := clientcmd.Load(content)
 	if err != nil {
-		return nil, errors.New("it is not a kubeconfig with a current context, a server and credentials")
+		return nil, errUnusable
 	}
-	if config.ExecProvider != nil || config.AuthProvider != nil {
-		return nil, errors.New("it wants a command or plugin to be run for its credentials: use the token of a service account, or a client certificate")
-	}
-	for _, file := range []string{config.CAFile, config.CertFile, config.KeyFile, config.BearerTokenFile} {
-		if file != "" {
-			return nil, errors.New("it names files: use one that holds their content (kubectl config view --flatten --minify)")
+	errFiles := errors.New("it names files: use one that holds their content (kubectl config view --flatten --minify)")
+	for _, cluster := range kubeconfig.Clusters {
+		if cluster.CertificateAuthority != "" {
+			return nil, errFiles
 		}
+	}
+	for _, user := range kubeconfig.AuthInfos {
+		if user.Exec != nil || user.AuthProvider != nil {
+			return nil, errors.New("it wants a command or plugin to be run for its credentials: use the token of a service account, or a client certificate")
+		}
+		if user.ClientCertificate != "" || user.ClientKey != "" || user.TokenFile != "" {
+			return nil, errFiles
+		}
+	}
+	config, err := clientcmd.NewDefaultClientConfig(*kubeconfig, nil).ClientConfig()
+	if err != nil {
+		return nil, errUnusable
 	}
 	return config, nil
 }
