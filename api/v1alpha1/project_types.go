@@ -56,7 +56,7 @@ type ProjectSpec struct {
 
 // Member is a user, a group or a service account with a role.
 //
-// +kubebuilder:validation:XValidation:rule="(self.kind == 'ServiceAccount') == (self.namespace != '')",message="namespace is for the kind ServiceAccount, which must have one"
+// +kubebuilder:validation:XValidation:rule="(self.kind == 'ServiceAccount') == (self.namespace.size() > 0)",message="namespace is for the kind ServiceAccount, which must have one"
 type Member struct {
 	// +optional
 	// +default="User"

@@ -63,24 +63,24 @@ func (l *line) mend(t *testing.T) {
 			}
 			to, err := net.Dial("tcp", l.target)
 			if err != nil {
-				from.Close()
+				_ = from.Close()
 				continue
 			}
 			l.mu.Lock()
 			l.conns = append(l.conns, from, to)
 			l.mu.Unlock()
-			go func() { _, _ = io.Copy(from, to); from.Close() }()
-			go func() { _, _ = io.Copy(to, from); to.Close() }()
+			go func() { _, _ = io.Copy(from, to); _ = from.Close() }()
+			go func() { _, _ = io.Copy(to, from); _ = to.Close() }()
 		}
 	}()
 }
 
 func (l *line) cut() {
-	l.listener.Close()
+	_ = l.listener.Close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.conns {
-		c.Close()
+		_ = c.Close()
 	}
 	l.conns = nil
 }

@@ -120,6 +120,7 @@ func (r *SeedReconciler) reconcile(ctx context.Context, seed *v1alpha1.Seed) err
 	if now := r.Clock.Now(); seed.Status.LastContact == nil || now.Sub(seed.Status.LastContact.Time) >= contactPrecision {
 		seed.Status.LastContact = &metav1.Time{Time: now}
 	}
+	//nolint:contextcheck // the connection goes on when this reconciliation has ended
 	conn, err := r.Seeds.Connect(seed.Name, config, fingerprint)
 	if err != nil {
 		return err
