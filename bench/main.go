@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures the local platform: how long a cluster takes to come up, alone and among others, what that costs,
-// and what a control plane and its monitoring cost at rest. It runs on the platform's machine as root, creates clusters named bench-* and
+// and what a control plane and its monitoring cost at rest; or, with -gateway, what the gateway costs. It runs on the platform's
+// machine as root, creates clusters named bench-* and
 // deletes them, and prints one JSON object a line:
 //
 //	{"metric":"create_to_readyz_seconds","p50":3.9,"p99":4.4,"n":10,"unit":"s"}
@@ -15,6 +16,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"slices"
@@ -26,9 +28,19 @@ func main() {
 	parallel := flag.String("parallel", "4,5", "how many clusters are created at once, one number for each round")
 	execs := flag.Int("execs", 1000, "how many small execs go through each tunnel")
 	rest := flag.Duration("rest", time.Minute, "how long a control plane rests before its memory is read")
+	gatewayOnly := flag.Bool("gateway", false, "measure the gateway instead, in a process on this machine; it needs no platform")
+	serve := flag.Bool("serve-gateway", false, "be the gateway that is measured")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *serial, *parallel, *execs, *rest)
+	var err error
+	switch {
+	case *serve:
+		err = serveGateway()
+	case *gatewayOnly:
+		err = benchGateway(ctx)
+	default:
+		err = run(ctx, *serial, *parallel, *execs, *rest)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -104,19 +116,32 @@ func emit(metric, unit string, values []float64) {
 	if len(values) == 0 {
 		return
 	}
-	slices.Sort(values)
-	at := func(q float64) float64 { return values[min(len(values)-1, int(q*float64(len(values))))] }
+	printLine(metric, unit, quantile(values, 0.5), quantile(values, 0.99), len(values))
+}
+
+func printLine(metric, unit string, p50, p99 float64, n int) {
 	line, _ := json.Marshal(struct {
 		Metric string  `json:"metric"`
 		P50    float64 `json:"p50"`
 		P99    float64 `json:"p99"`
 		N      int     `json:"n"`
 		Unit   string  `json:"unit"`
-	}{metric, round(at(0.5)), round(at(0.99)), len(values), unit})
+	}{metric, round(p50), round(p99), n, unit})
 	fmt.Println(string(line))
 }
 
-func round(v float64) float64 { return float64(int(v*100+0.5)) / 100 }
+// quantile sorts values.
+func quantile(values []float64, q float64) float64 {
+	slices.Sort(values)
+	return values[min(len(values)-1, int(q*float64(len(values))))]
+}
+
+// emitDifference prints by how much a's quantiles are larger than b's.
+func emitDifference(metric, unit string, a, b []float64) {
+	printLine(metric, unit, quantile(a, 0.5)-quantile(b, 0.5), quantile(a, 0.99)-quantile(b, 0.99), len(a))
+}
+
+func round(v float64) float64 { return math.Round(v*100) / 100 }
 
 func counts(s string) ([]int, error) {
 	var list []int

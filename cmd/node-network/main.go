@@ -11,12 +11,14 @@ import (
 	"os/signal"
 	"syscall"
 
+	"canopy.dev/canopy/internal/gatewayagent"
 	"canopy.dev/canopy/internal/nodenetwork"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	cmd := nodenetwork.NewCommand()
+	cmd.AddCommand(gatewayagent.NewCommand())
 	err := cmd.ExecuteContext(ctx)
 	stop()
 	if err != nil {

@@ -57,7 +57,7 @@ func Kubeconfig(ctx context.Context, seed client.Reader, req Request) (*clientcm
 	if req.TTL < MinTTL {
 		return nil, fmt.Errorf("a certificate lives %s at the least, not %s", MinTTL, req.TTL)
 	}
-	endpoint, config, err := adminConfig(ctx, seed, req.Cluster)
+	status, config, err := adminConfig(ctx, seed, req.Cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -71,37 +71,39 @@ func Kubeconfig(ctx context.Context, seed client.Reader, req Request) (*clientcm
 	}
 	name := "canopy-" + req.Cluster
 	kubeconfig := clientcmdapi.NewConfig()
-	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{Server: endpoint, CertificateAuthorityData: config.CAData}
+	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{
+		Server: status.Endpoint, TLSServerName: status.TLSServerName, CertificateAuthorityData: config.CAData,
+	}
 	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}
 	kubeconfig.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	kubeconfig.CurrentContext = name
 	return kubeconfig, nil
 }
 
-// adminConfig returns the address of the cluster for people, and how the seed manager gets in there.
-func adminConfig(ctx context.Context, seed client.Reader, cluster string) (string, *rest.Config, error) {
+// adminConfig returns the status of the cluster, which has its endpoint, and how the seed manager gets in there.
+func adminConfig(ctx context.Context, seed client.Reader, cluster string) (v1alpha1.HostedClusterStatus, *rest.Config, error) {
 	hc := &v1alpha1.HostedCluster{}
 	namespace := v1alpha1.NamespacePrefix + cluster
 	if err := seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: cluster}, hc); apierrors.IsNotFound(err) {
-		return "", nil, fmt.Errorf("there is no cluster %q on this seed: kubectl get hostedclusters -A lists them", cluster)
+		return hc.Status, nil, fmt.Errorf("there is no cluster %q on this seed: kubectl get hostedclusters -A lists them", cluster)
 	} else if err != nil {
-		return "", nil, fmt.Errorf("reading the cluster %s: %w", cluster, err)
+		return hc.Status, nil, fmt.Errorf("reading the cluster %s: %w", cluster, err)
 	}
 	secret := &corev1.Secret{}
 	err := seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: capisecret.Name(cluster, capisecret.Kubeconfig)}, secret)
 	if apierrors.IsNotFound(err) || hc.Status.Endpoint == "" {
-		return "", nil, fmt.Errorf("cluster %s has no API yet: kubectl -n %s get hostedcluster says what it waits for", cluster, namespace)
+		return hc.Status, nil, fmt.Errorf("cluster %s has no API yet: kubectl -n %s get hostedcluster says what it waits for", cluster, namespace)
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", cluster, err)
+		return hc.Status, nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", cluster, err)
 	}
 	config, err := clientcmd.RESTConfigFromKubeConfig(secret.Data[capisecret.KubeconfigDataName])
 	if err != nil {
-		return "", nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", cluster, err)
+		return hc.Status, nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", cluster, err)
 	}
-	config.Host = hc.Status.Endpoint // the Secret has the address that only pods of the seed reach
+	config.Host, config.ServerName = hc.Status.Endpoint, hc.Status.TLSServerName // the Secret has the address that only pods of the seed reach
 	config.Timeout = 30 * time.Second
-	return hc.Status.Endpoint, config, nil
+	return hc.Status, config, nil
 }
 
 func sign(ctx context.Context, inside kubernetes.Interface, req Request) (cert, key []byte, err error) {

@@ -46,7 +46,7 @@ It needs Linux and root. Nothing of the machine is changed that "canopy down" do
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Out = cmd.OutOrStdout()
 			options.Terminal = isTerminal(options.Out)
-			options.Explicit = anyChanged(cmd.Flags(), "link-cidr", "pod-cidr", "service-cidr")
+			options.Explicit = anyChanged(cmd.Flags(), "link-cidr", "pod-cidr", "service-cidr", "load-balancer-cidr")
 			if err := local.Up(cmd.Context(), options); err != nil {
 				return explainUp(err)
 			}
@@ -57,6 +57,7 @@ It needs Linux and root. Nothing of the machine is changed that "canopy down" do
 	prefixVar(cmd.Flags(), &options.Settings.LinkCIDR, "link-cidr", "network between this machine and the platform")
 	prefixVar(cmd.Flags(), &options.Settings.PodCIDR, "pod-cidr", "network of the platform's pods")
 	prefixVar(cmd.Flags(), &options.Settings.ServiceCIDR, "service-cidr", "network of the platform's services")
+	prefixVar(cmd.Flags(), &options.Settings.LoadBalancerCIDR, "load-balancer-cidr", "network of the addresses of load balancers")
 	return cmd
 }
 

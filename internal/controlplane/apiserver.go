@@ -4,21 +4,23 @@
 package controlplane
 
 import (
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/pki"
 )
 
+// apiPort is where kube-apiserver listens, in a pod of its own.
+const apiPort = 6443
+
 // apiserverArgs are the flags of kube-apiserver.
 func apiserverArgs(in Input) []string {
 	spec := in.Cluster.Spec
 	return args(map[string]string{
-		"advertise-address":                  in.Address,
 		"allow-privileged":                   "true",
 		"authentication-config":              configDir + "/authentication.yaml",
 		"authorization-mode":                 "Node,RBAC",
@@ -26,6 +28,7 @@ func apiserverArgs(in Input) []string {
 		"egress-selector-config-file":        configDir + "/egress.yaml",
 		"enable-admission-plugins":           "NodeRestriction",
 		"enable-bootstrap-token-auth":        "true",
+		"endpoint-reconciler-type":           "none", // the seed writes the endpoint of the Service "kubernetes"
 		"etcd-servers":                       etcdURL,
 		"kubelet-certificate-authority":      keysDir + "/ca.crt",
 		"kubelet-client-certificate":         keysDir + "/kubelet-client.crt",
@@ -39,7 +42,7 @@ func apiserverArgs(in Input) []string {
 		"requestheader-extra-headers-prefix": "X-Remote-Extra-",
 		"requestheader-group-headers":        "X-Remote-Group",
 		"requestheader-username-headers":     "X-Remote-User",
-		"secure-port":                        strconv.Itoa(int(in.Port)),
+		"secure-port":                        strconv.Itoa(apiPort),
 		"service-account-issuer":             Issuer(spec.Network),
 		"service-account-key-file":           keysDir + "/sa.pub",
 		"service-account-signing-key-file":   keysDir + "/sa.key",
@@ -68,31 +71,14 @@ func APIServerLeaf(in Input) (pki.Leaf, error) {
 	}
 	names := []string{
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + in.Cluster.Spec.Network.DNSDomain,
-		"localhost", "127.0.0.1", first, in.Address, in.ServiceIP, ServiceHost(in.Cluster),
+		"localhost", "127.0.0.1", first, in.ServiceIP, ServiceHost(in.Cluster),
 	}
-	return pki.Leaf{CommonName: APIServer, Names: append(names, in.Cluster.Spec.APIServer.CertSANs...)}, nil
+	return pki.Leaf{CommonName: APIServer, Names: slices.Concat(names, in.Names, in.Cluster.Spec.APIServer.CertSANs)}, nil
 }
 
 // ServiceHost is the name by which other pods of the seed reach the API, on port 443.
 func ServiceHost(cluster *v1alpha1.HostedCluster) string {
 	return APIServer + "." + Namespace(cluster) + ".svc"
-}
-
-// Service is how the API and the tunnel's server are reached. It comes before all other objects, because they need its
-// ports and address. Each port leads to the pods that name it.
-func Service(cluster *v1alpha1.HostedCluster) *corev1.Service {
-	return &corev1.Service{
-		ObjectMeta: Input{Cluster: cluster}.meta(APIServer, APIServer),
-		Spec: corev1.ServiceSpec{
-			Type:     corev1.ServiceTypeNodePort,
-			Selector: map[string]string{v1alpha1.LabelCluster: cluster.Name, v1alpha1.LabelExposed: "true"},
-			Ports: []corev1.ServicePort{
-				{Name: PortAPI, Port: 443, Protocol: corev1.ProtocolTCP, NodePort: cluster.Spec.Expose.Port, TargetPort: intstr.FromString(PortAPI)},
-				{Name: PortTunnel, Port: 1194, Protocol: corev1.ProtocolTCP, TargetPort: intstr.FromString(PortTunnel)},
-			},
-			PublishNotReadyAddresses: true, // the way is there before the API is
-		},
-	}
 }
 
 func configuration(in Input) []client.Object {

@@ -55,13 +55,8 @@ type Input struct {
 	Cluster *v1alpha1.HostedCluster
 	// KubernetesImage is the image of the multi-call binary of the wanted version.
 	KubernetesImage string
-	// Address is the address under which people and nodes reach the seed's node ports.
-	Address string
-	// Port is the node port of the API. kube-apiserver listens on the same number, so that the endpoint that it
-	// publishes inside the user cluster is right.
-	Port int32
-	// TunnelPort is the node port of the tunnel's server.
-	TunnelPort int32
+	// Names are the names and addresses under which people and nodes reach the API (Exposure.Names).
+	Names []string
 	// ServiceIP is the address of the API's Service on the seed.
 	ServiceIP string
 	// OpenVPNImage is the image of both ends of the tunnel; it is compiled from this repository.

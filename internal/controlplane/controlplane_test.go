@@ -46,7 +46,7 @@ func input(t *testing.T, mods ...func(*v1alpha1.HostedCluster)) Input {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Input{Cluster: hc, KubernetesImage: image, Address: "192.0.2.1", Port: 31234, TunnelPort: 31235, ServiceIP: "10.0.0.7", KeysChecksum: "keys", OpenVPNChecksum: "openvpn-keys", OpenVPNImage: openVPNImage, Alertmanager: "alertmanager.canopy-system.svc:9093"}
+	return Input{Cluster: hc, KubernetesImage: image, Names: []string{"192.0.2.1"}, ServiceIP: "10.0.0.7", KeysChecksum: "keys", OpenVPNChecksum: "openvpn-keys", OpenVPNImage: openVPNImage, Alertmanager: "alertmanager.canopy-system.svc:9093"}
 }
 
 var variants = map[string]func(*v1alpha1.HostedCluster){

@@ -50,16 +50,16 @@ func Certificates(in Input) ([]Certificate, error) {
 // the client certificates, so that a renewed certificate is read without a restart.
 func Kubeconfigs(in Input) map[string]string {
 	files := map[string]string{
-		"controller-manager.conf": kubeconfig(localAPI(in), keysDir, "controller-manager"),
-		"scheduler.conf":          kubeconfig(localAPI(in), keysDir, "scheduler"),
+		"controller-manager.conf": kubeconfig(localAPI, keysDir, "controller-manager"),
+		"scheduler.conf":          kubeconfig(localAPI, keysDir, "scheduler"),
 	}
 	if in.Cluster.Spec.Network.Tunnel == v1alpha1.TunnelKonnectivity {
-		files[KonnectivityServer+".conf"] = kubeconfig(localAPI(in), keysDir, konnectivityClient)
+		files[KonnectivityServer+".conf"] = kubeconfig(localAPI, keysDir, konnectivityClient)
 	}
 	return files
 }
 
-func localAPI(in Input) string { return fmt.Sprintf("https://127.0.0.1:%d", in.Port) }
+var localAPI = fmt.Sprintf("https://127.0.0.1:%d", apiPort)
 
 // kubeconfig names the client certificate and its authority as files in dir.
 func kubeconfig(server, dir, certificate string) string {

@@ -32,7 +32,8 @@ const (
 
 // konnectivityLeaf is the certificate that the server shows to the agents.
 func konnectivityLeaf(in Input) pki.Leaf {
-	return pki.Leaf{CommonName: KonnectivityServer, Names: []string{in.Address, KonnectivityServer}}
+	names := append([]string{KonnectivityServer, in.Cluster.Spec.Network.AgentAddress}, in.Names...)
+	return pki.Leaf{CommonName: KonnectivityServer, Names: names}
 }
 
 // konnectivityServer runs in kube-apiserver's pod, which reaches it through a socket. It asks kube-apiserver in turn who

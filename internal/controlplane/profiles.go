@@ -93,7 +93,7 @@ func kubernetes(in Input) corev1.Container {
 			[]string{Scheduler}, schedulerArgs(in),
 		),
 		Ports: []corev1.ContainerPort{
-			{Name: PortAPI, ContainerPort: in.Port, Protocol: corev1.ProtocolTCP},
+			{Name: PortAPI, ContainerPort: apiPort, Protocol: corev1.ProtocolTCP},
 			{Name: "kcm", ContainerPort: controllerManagerPort, Protocol: corev1.ProtocolTCP},
 			{Name: "scheduler", ContainerPort: schedulerPort, Protocol: corev1.ProtocolTCP},
 		},

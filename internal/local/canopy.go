@@ -27,6 +27,9 @@ import (
 // DemoCluster is the user cluster that a new platform gets.
 const DemoCluster = "demo"
 
+// gatewayDomain is in no DNS, so that nobody needs one for the platform.
+const gatewayDomain = "canopy.internal"
+
 // demoPath exists once the demo cluster was made.
 var demoPath = filepath.Join(StateDir, "demo")
 
@@ -50,8 +53,12 @@ func (u *up) installCanopy(ctx context.Context) error {
 			"openvpnImage":     u.built.openVPN,
 			"seed": map[string]any{
 				"address":        u.Settings.NodeAddress().String(),
-				"reservedCIDRs":  []any{u.Settings.LinkCIDR.String(), u.Settings.PodCIDR.String(), u.Settings.ServiceCIDR.String()},
+				"reservedCIDRs":  u.Settings.reserved(),
 				"registryMirror": u.Settings.RegistryURL(),
+			},
+			"gateway": map[string]any{
+				"domain": gatewayDomain, "address": u.Settings.NodeAddress().String(), "replicas": 1,
+				"service": map[string]any{"type": "NodePort"},
 			},
 			"monitoring": map[string]any{
 				"prometheus":   map[string]any{"image": images.Ref("prometheus"), "retention": "2d", "retentionSize": "2GB", "storage": "4Gi"},
@@ -66,7 +73,12 @@ func (u *up) installCanopy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return awaitDeployment(ctx, c, client.ObjectKey{Namespace: SystemNamespace, Name: "canopy-seed"})
+	for _, name := range []string{"canopy-seed", "canopy-gateway"} {
+		if err := awaitDeployment(ctx, c, client.ObjectKey{Namespace: SystemNamespace, Name: name}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // createDemo makes the first user cluster, on a new platform only: who deletes it or changes it has had a reason to.

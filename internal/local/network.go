@@ -55,8 +55,10 @@ func connect(ctx context.Context, pid int, s Settings) error {
 	if err := ensureRoute(inside, guestInterface, netip.MustParsePrefix("0.0.0.0/0"), s.HostAddress()); err != nil {
 		return err
 	}
-	if err := ensureRoute(outside, hostInterface, s.PodCIDR, s.NodeAddress()); err != nil {
-		return err
+	for _, to := range []netip.Prefix{s.PodCIDR, s.LoadBalancerCIDR} {
+		if err := ensureRoute(outside, hostInterface, to, s.NodeAddress()); err != nil {
+			return err
+		}
 	}
 	if err := applyRules(ctx, natRules(s)); err != nil {
 		return err
@@ -148,17 +150,22 @@ func ensureRoute(h *netlink.Handle, name string, to netip.Prefix, via netip.Addr
 	return nil
 }
 
-// natRules replaces the table canopy as a whole, in one transaction. It is used again by down with no settings' rules.
+// natRules replaces the table canopy as a whole, in one transaction. It is used again by down with no settings' rules. What
+// comes back from the node for a load balancer's address is for one that no Service has, and would go round in circles.
 func natRules(s Settings) string {
 	return fmt.Sprintf(`add table ip canopy
 delete table ip canopy
 table ip canopy {
 	chain postrouting {
 		type nat hook postrouting priority srcnat; policy accept;
-		ip saddr { %s, %s } oifname != %q masquerade
+		ip saddr { %[1]s, %[2]s } oifname != %[4]q masquerade
+	}
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		iifname %[4]q ip daddr %[3]s reject
 	}
 }
-`, s.LinkCIDR.Masked(), s.PodCIDR.Masked(), hostInterface)
+`, s.LinkCIDR.Masked(), s.PodCIDR.Masked(), s.LoadBalancerCIDR.Masked(), hostInterface)
 }
 
 const noRules = "add table ip canopy\ndelete table ip canopy\n"

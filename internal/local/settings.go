@@ -19,6 +19,8 @@ type Settings struct {
 	PodCIDR netip.Prefix `json:"podCIDR"`
 	// ServiceCIDR is where Services get their addresses from.
 	ServiceCIDR netip.Prefix `json:"serviceCIDR"`
+	// LoadBalancerCIDR is where Services of type LoadBalancer get a second address from, which the host reaches.
+	LoadBalancerCIDR netip.Prefix `json:"loadBalancerCIDR"`
 }
 
 // nodePodBits is the prefix length of the node's part of PodCIDR: 1022 addresses for at most 500 pods.
@@ -30,6 +32,8 @@ func DefaultSettings() Settings {
 		LinkCIDR:    netip.MustParsePrefix("10.202.0.0/30"),
 		PodCIDR:     netip.MustParsePrefix("10.203.0.0/16"),
 		ServiceCIDR: netip.MustParsePrefix("10.204.0.0/16"),
+
+		LoadBalancerCIDR: netip.MustParsePrefix("10.202.1.0/24"),
 	}
 }
 
@@ -64,7 +68,17 @@ func (s Settings) networks() []network {
 		{"link", "--link-cidr", s.LinkCIDR},
 		{"pod", "--pod-cidr", s.PodCIDR},
 		{"service", "--service-cidr", s.ServiceCIDR},
+		{"load balancers'", "--load-balancer-cidr", s.LoadBalancerCIDR},
 	}
+}
+
+// reserved are the networks that user clusters may not use.
+func (s Settings) reserved() []any {
+	var all []any
+	for _, n := range s.networks() {
+		all = append(all, n.prefix.String())
+	}
+	return all
 }
 
 type network struct {
@@ -75,7 +89,7 @@ type network struct {
 // Validate returns all problems of the settings in themselves.
 func (s Settings) Validate() error {
 	var problems []error
-	longest := map[string]int{"link": 30, "pod": nodePodBits, "service": 24}
+	longest := map[string]int{"link": 30, "pod": nodePodBits, "service": 24, "load balancers'": 30}
 	networks := s.networks()
 	for i, n := range networks {
 		switch {
@@ -107,9 +121,12 @@ func settle(wanted Settings, explicit bool) (Settings, error) {
 	if err := json.Unmarshal(data, &recorded); err != nil {
 		return Settings{}, fmt.Errorf("%s: %w", settingsPath, err)
 	}
+	if !recorded.LoadBalancerCIDR.IsValid() { // of a platform that had no load balancers yet
+		recorded.LoadBalancerCIDR = wanted.LoadBalancerCIDR
+	}
 	if explicit && recorded != wanted {
-		return Settings{}, fmt.Errorf("the platform was made with other networks (%s, %s, %s), which cannot be changed while it exists: "+
-			"leave the flags away, or remove it with `canopy down` first", recorded.LinkCIDR, recorded.PodCIDR, recorded.ServiceCIDR)
+		return Settings{}, fmt.Errorf("the platform was made with other networks (%s, %s, %s, %s), which cannot be changed while it exists: "+
+			"leave the flags away, or remove it with `canopy down` first", recorded.LinkCIDR, recorded.PodCIDR, recorded.ServiceCIDR, recorded.LoadBalancerCIDR)
 	}
 	return recorded, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/loadbalancer"
 	"canopy.dev/canopy/internal/localvolume"
 	"canopy.dev/canopy/internal/nodenetwork"
 )
@@ -67,4 +68,11 @@ func storageObjects(serverImage string) []client.Object {
 // networkPolicyObjects is what enforces NetworkPolicies on the platform's own node, whose CNI plugin (ptp) enforces none.
 func networkPolicyObjects(image string) []client.Object {
 	return nodenetwork.Objects(nodenetwork.Input{Image: image})
+}
+
+// loadBalancerObjects is what gives addresses to Services of type LoadBalancer.
+func (u *up) loadBalancerObjects() []client.Object {
+	return loadbalancer.Objects(loadbalancer.Input{
+		Namespace: "kube-system", Image: u.built.server, Pool: u.Settings.LoadBalancerCIDR.Masked(),
+	})
 }

@@ -59,6 +59,7 @@ func Up(ctx context.Context, options Options) error {
 		{"start Kubernetes", u.startKubernetes},
 		{"provide volumes", u.provideVolumes},
 		{"enforce network policies", u.enforceNetworkPolicies},
+		{"provide load balancers", u.provideLoadBalancers},
 		{"install Canopy", u.installCanopy},
 		{"create the cluster demo", u.createDemo},
 	})
@@ -74,7 +75,7 @@ func (u *up) check(context.Context) (err error) {
 // bypassProxy keeps this process's requests to the platform away from a proxy that the environment may name.
 func bypassProxy(s Settings) {
 	for _, name := range []string{"NO_PROXY", "no_proxy"} {
-		value := s.NodeAddress().String()
+		value := s.NodeAddress().String() + "," + s.LoadBalancerCIDR.String()
 		if others := os.Getenv(name); others != "" {
 			value += "," + others
 		}
@@ -174,4 +175,8 @@ func (u *up) provideVolumes(ctx context.Context) error {
 
 func (u *up) enforceNetworkPolicies(ctx context.Context) error {
 	return ensureObjects(ctx, "network-policies", networkPolicyObjects(u.built.nodeNetwork))
+}
+
+func (u *up) provideLoadBalancers(ctx context.Context) error {
+	return ensureObjects(ctx, "load-balancers", u.loadBalancerObjects())
 }

@@ -8,6 +8,7 @@ import (
 	"embed"
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,6 +47,8 @@ type BootstrapInput struct {
 	// Endpoint is the URL of the cluster's API, and CA the authority of its certificate in PEM.
 	Endpoint string
 	CA       []byte
+	// EndpointAddress is the IP address of the endpoint's host where no DNS server knows it.
+	EndpointAddress string
 	// Token is a bootstrap token, "<id>.<secret>".
 	Token string
 	// DNSAddress is the address of the cluster's DNS server, and DNSDomain the suffix of its names.
@@ -121,10 +124,14 @@ func (in BootstrapInput) templates() (containerd, service, start string, err err
 	if downloads == "" {
 		downloads = DefaultDownloads
 	}
+	endpoint, err := url.Parse(in.Endpoint)
+	if err != nil {
+		return "", "", "", fmt.Errorf("the cluster's endpoint: %w", err)
+	}
 	data := struct {
 		BootstrapInput
-		PauseImage, NodeLabels, Version, Downloads string
-	}{in, images.Ref("pause"), in.nodeLabels(), "v" + in.Version, downloads}
+		PauseImage, NodeLabels, Version, Downloads, EndpointHost string
+	}{in, images.Ref("pause"), in.nodeLabels(), "v" + in.Version, downloads, endpoint.Hostname()}
 	out := [3]bytes.Buffer{}
 	for i, name := range []string{"containerd.toml", "kubelet.service", "start-node"} {
 		if err := userDataTemplates.ExecuteTemplate(&out[i], name, data); err != nil {

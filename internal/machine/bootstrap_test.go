@@ -42,6 +42,9 @@ var userDataVariants = map[string]func(*BootstrapInput){
 		in.Labels = map[string]string{"team": "search", "node-role.kubernetes.io/worker": "", "example.test/disk": "ssd"}
 		in.Taints = []corev1.Taint{{Key: "team", Value: "search", Effect: corev1.TaintEffectNoSchedule}}
 	},
+	"name-without-dns": func(in *BootstrapInput) {
+		in.Endpoint, in.EndpointAddress = "https://demo.seed.example.test:443", "203.0.113.8"
+	},
 	"proxy": func(in *BootstrapInput) {
 		in.Proxy = Proxy{HTTP: "http://proxy.example.com:3128", HTTPS: "http://proxy.example.com:3128", No: "10.0.0.0/8,.example.com"}
 		in.RegistryMirror = "https://registry.example.org/mirror"

@@ -41,7 +41,7 @@ func demo(mods ...func(*v1alpha1.HostedCluster)) *v1alpha1.HostedCluster {
 				Name: "workers", Replicas: new(int32(2)), Provider: v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}},
 			}},
 		},
-		Status: v1alpha1.HostedClusterStatus{Version: "1.37.2", Endpoint: "https://203.0.113.7:31234"},
+		Status: v1alpha1.HostedClusterStatus{Version: "1.37.2", Endpoint: "https://203.0.113.7:31234", ExposeStrategy: v1alpha1.ExposeNodePort},
 	}
 	for _, mod := range mods {
 		mod(c)
@@ -52,6 +52,10 @@ func demo(mods ...func(*v1alpha1.HostedCluster)) *v1alpha1.HostedCluster {
 var variants = map[string]func(*v1alpha1.HostedCluster){
 	"ten-machines": func(c *v1alpha1.HostedCluster) { c.Spec.NodePools[0].Replicas = new(int32(10)) },
 	"no-pools":     func(c *v1alpha1.HostedCluster) { c.Spec.NodePools = nil },
+	"gateway": func(c *v1alpha1.HostedCluster) {
+		c.Status.Endpoint, c.Status.TLSServerName = "https://203.0.113.8:443", "demo.seed.example.test"
+		c.Status.ExposeStrategy = v1alpha1.ExposeGateway
+	},
 	"labels-and-taints": func(c *v1alpha1.HostedCluster) {
 		c.Spec.NodePools[0].Labels = map[string]string{"team": "search", "node-role.kubernetes.io/worker": ""}
 		c.Spec.NodePools[0].Taints = []corev1.Taint{{Key: "team", Value: "search", Effect: corev1.TaintEffectNoSchedule}}

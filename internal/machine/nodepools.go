@@ -8,8 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/url"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -19,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/controlplane"
 )
 
 // VolumesClaim is the claim whose volume all local machines of a cluster have in common, so that the data of their pods
@@ -62,7 +61,7 @@ func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 }
 
 func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
-	endpoint, err := APIEndpoint(cluster)
+	endpoint, err := controlplane.EndpointOfStatus(cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -76,25 +75,11 @@ func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
 				Services:      clusterv1.NetworkRanges{CIDRBlocks: []string{network.ServiceCIDR}},
 				ServiceDomain: network.DNSDomain,
 			},
-			ControlPlaneEndpoint: endpoint,
+			ControlPlaneEndpoint: clusterv1.APIEndpoint{Host: endpoint.Host, Port: endpoint.Port},
 			ControlPlaneRef:      hosted,
 			InfrastructureRef:    hosted,
 		},
 	}, nil
-}
-
-// APIEndpoint returns the two halves of the address that the cluster's status names, an error while it names none.
-func APIEndpoint(cluster *v1alpha1.HostedCluster) (clusterv1.APIEndpoint, error) {
-	address := cluster.Status.Endpoint
-	u, err := url.Parse(address)
-	if err != nil {
-		return clusterv1.APIEndpoint{}, fmt.Errorf("status.endpoint: %w", err)
-	}
-	port, err := strconv.ParseInt(u.Port(), 10, 32)
-	if err != nil {
-		return clusterv1.APIEndpoint{}, fmt.Errorf("status.endpoint %q: %w", address, err)
-	}
-	return clusterv1.APIEndpoint{Host: u.Hostname(), Port: int32(port)}, nil
 }
 
 func controlPlane(cluster *v1alpha1.HostedCluster) *v1alpha1.HostedControlPlane {
@@ -129,6 +114,13 @@ func newPool(cluster *v1alpha1.HostedCluster, spec v1alpha1.NodePool) (pool, err
 			Spec:       v1alpha1.BootstrapConfigSpec{NodeLabels: spec.Labels, NodeTaints: spec.Taints},
 		},
 	}}
+	endpoint, err := controlplane.EndpointOfStatus(cluster)
+	if err != nil {
+		return p, err
+	}
+	b := &p.bootstrap.Spec.Template.Spec
+	b.Endpoint, b.ExposeStrategy = endpoint.NodeURL(), endpoint.Strategy
+	_, b.EndpointAddress = endpoint.NodeHost()
 	for obj, spec := range map[client.Object]any{p.infrastructure: p.infrastructure.Spec, p.bootstrap: p.bootstrap.Spec} {
 		content, err := json.Marshal(spec)
 		if err != nil {

@@ -35,6 +35,8 @@ type Input struct {
 	// APIHost and APIPort are where nodes reach the API. Without them the agent uses the Service "kubernetes".
 	APIHost string
 	APIPort int32
+	// HostAliases are names that no DNS server knows.
+	HostAliases []corev1.HostAlias
 	// CNIConfig is the CNI configuration that the agent writes on the node when its network is complete. Empty: none, the
 	// node has one.
 	CNIConfig string
@@ -84,6 +86,7 @@ func daemonSet(in Input) *appsv1.DaemonSet {
 					AutomountServiceAccountToken:  new(true),
 					EnableServiceLinks:            new(false),
 					HostNetwork:                   true,
+					HostAliases:                   in.HostAliases,
 					PriorityClassName:             "system-node-critical",
 					Tolerations:                   []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
 					NodeSelector:                  map[string]string{corev1.LabelOSStable: "linux"},

@@ -23,7 +23,6 @@ import (
 	"canopy.dev/canopy/internal/controlplane"
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/kube"
-	"canopy.dev/canopy/internal/machine"
 	"canopy.dev/canopy/internal/usercluster"
 )
 
@@ -46,7 +45,7 @@ type appliedSet struct {
 }
 
 // reconcile applies the objects inside the user cluster and writes their health into the status.
-func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys insideKeys) error {
+func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, w ways, keys insideKeys) error {
 	key := client.ObjectKeyFromObject(hc)
 	inside, err := a.clusters.GetUncachedClient(ctx, key)
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {
@@ -56,7 +55,7 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys
 	if err != nil {
 		return err
 	}
-	input, err := a.input(hc, keys)
+	input, err := a.input(hc, w, keys)
 	if err != nil {
 		return err
 	}
@@ -65,18 +64,14 @@ func (a *addons) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster, keys
 		setCondition(hc, v1alpha1.ConditionAddonsReady, false, v1alpha1.ReasonError, err.Error())
 		return fmt.Errorf("applying what runs inside the cluster: %w", err)
 	}
+	if err := a.leadInside(ctx, inside, hc, w.endpoint); err != nil {
+		return fmt.Errorf("leading the cluster's Service %s to its API: %w", usercluster.APIService, err)
+	}
 	return a.observe(ctx, key, hc)
 }
 
-func (a *addons) input(hc *v1alpha1.HostedCluster, keys insideKeys) (usercluster.Input, error) {
-	api, err := machine.APIEndpoint(hc)
-	if err != nil {
-		return usercluster.Input{}, err
-	}
-	tunnelHost, tunnelPort, err := splitHostPort(hc.Status.TunnelEndpoint)
-	if err != nil {
-		return usercluster.Input{}, fmt.Errorf("status.tunnelEndpoint: %w", err)
-	}
+func (a *addons) input(hc *v1alpha1.HostedCluster, w ways, keys insideKeys) (usercluster.Input, error) {
+	host, address := w.endpoint.NodeHost()
 	dns, err := controlplane.ServiceAddress(hc.Spec.Network, 10)
 	if err != nil {
 		return usercluster.Input{}, err
@@ -87,14 +82,15 @@ func (a *addons) input(hc *v1alpha1.HostedCluster, keys insideKeys) (usercluster
 	}
 	return usercluster.Input{
 		Network: hc.Spec.Network,
-		APIHost: api.Host, APIPort: api.Port,
+		APIHost: host, APIPort: w.endpoint.Port, APIAddress: address,
+		Agent:            agentOf(hc, w.agent),
 		DNSAddress:       dns,
 		CoreDNSReplicas:  *hc.Spec.CoreDNS.Replicas,
 		KubeProxyImage:   proxy,
 		ServerImage:      a.options.ServerImage,
 		NodeNetworkImage: a.options.NodeNetworkImage,
 		Tunnel: usercluster.Tunnel{
-			Kind: hc.Spec.Network.Tunnel, Host: tunnelHost, Port: tunnelPort,
+			Kind: hc.Spec.Network.Tunnel, Host: w.endpoint.TunnelHost, Port: w.endpoint.TunnelPort,
 			OpenVPNImage: a.options.OpenVPNImage, OpenVPNKeys: keys.openVPNClients,
 		},
 		CA:                keys.ca,
@@ -155,7 +151,7 @@ func (a *addons) observe(ctx context.Context, key client.ObjectKey, hc *v1alpha1
 		DaemonSets: daemonSets.Items, Deployments: deployments.Items, StatefulSets: statefulSets.Items,
 	})
 	hc.Status.Components = mergeComponents(hc.Status.Components, components)
-	message := explain(components)
+	message := explain(usercluster.Needed(components))
 	reason := v1alpha1.ReasonReady
 	if message != "" {
 		reason = "WaitingForAddons"

@@ -4,6 +4,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -208,11 +209,11 @@ func (r *BootstrapReconciler) gather(ctx context.Context, c *v1alpha1.BootstrapC
 		return machine.BootstrapInput{}, err
 	}
 	return machine.BootstrapInput{
-		Traits:         machine.TraitsOf(infrastructure.Spec.Provider, c.Namespace, c.Name),
-		Name:           c.Name,
-		Pool:           c.Labels[v1alpha1.LabelPool],
-		Version:        strings.TrimPrefix(capi.Spec.Version, "v"),
-		Endpoint:       hc.Status.Endpoint,
+		Traits:   machine.TraitsOf(infrastructure.Spec.Provider, c.Namespace, c.Name),
+		Name:     c.Name,
+		Pool:     c.Labels[v1alpha1.LabelPool],
+		Version:  strings.TrimPrefix(capi.Spec.Version, "v"),
+		Endpoint: cmp.Or(c.Spec.Endpoint, hc.Status.Endpoint), EndpointAddress: c.Spec.EndpointAddress,
 		CA:             ca.Data[corev1.TLSCertKey],
 		DNSAddress:     dns,
 		DNSDomain:      hc.Spec.Network.DNSDomain,

@@ -9,9 +9,13 @@ import (
 	"net/netip"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/controlplane"
 )
 
 // NewCommand returns the command that runs the seed manager.
@@ -37,7 +41,11 @@ func NewCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.Address, "address", "", "address of the seed's nodes under which people and nodes reach node ports (required)")
+	flags.StringVar(&opts.Exposure.Address, "address", "", "address of the seed's nodes under which people and nodes reach node ports (required)")
+	flags.StringVar((*string)(&opts.Exposure.Strategy), "expose-strategy", string(v1alpha1.ExposeNodePort), "how clusters are reached that do not say it themselves: NodePort, LoadBalancer or Gateway")
+	flags.StringVar(&opts.Exposure.Domain, "gateway-domain", "", "DNS domain of which clusters are subdomains at the gateway; empty: there is no gateway")
+	flags.Int32Var(&opts.Exposure.GatewayPort, "gateway-port", 443, "port at which the gateway is reached")
+	flags.StringVar(&opts.Exposure.GatewayAddress, "gateway-address", "", "IP address at which the gateway is reached if no DNS server knows the names below its domain; empty: they are in the DNS")
 	flags.StringSliceVar(&opts.ReservedCIDRs, "reserved-cidrs", nil, "ranges that user clusters may not use because the seed does: its nodes, pods and services")
 	flags.StringVar(&opts.RegistryMirror, "registry-mirror", "", "URL of the registry that nodes pull all images from first; empty: each image's own registry")
 	flags.StringVar(&opts.Proxy.HTTP, "http-proxy", "", "URL of the proxy through which nodes reach http:// addresses outside; empty: none")
@@ -55,8 +63,8 @@ func NewCommand() *cobra.Command {
 }
 
 func (o Options) validate() error {
-	if _, err := netip.ParseAddr(o.Address); err != nil {
-		return errors.New("--address: want the IP address of the seed's nodes under which node ports are reached")
+	if err := validateExposureOptions(o.Exposure); err != nil {
+		return err
 	}
 	if o.ServerImage == "" {
 		return errors.New("--server-image: want the image that this command runs from")
@@ -73,4 +81,28 @@ func (o Options) validate() error {
 		}
 	}
 	return o.Proxy.Validate()
+}
+
+func validateExposureOptions(x controlplane.Exposure) error {
+	if _, err := netip.ParseAddr(x.Address); err != nil {
+		return errors.New("--address: want the IP address of the seed's nodes under which node ports are reached")
+	}
+	switch x.Strategy {
+	case v1alpha1.ExposeNodePort, v1alpha1.ExposeLoadBalancer, v1alpha1.ExposeGateway:
+	default:
+		return fmt.Errorf("--expose-strategy %q: want NodePort, LoadBalancer or Gateway", x.Strategy)
+	}
+	if x.Domain == "" {
+		if x.Strategy == v1alpha1.ExposeGateway {
+			return errors.New("--expose-strategy Gateway: --gateway-domain is empty, so there is no gateway")
+		}
+		return nil
+	}
+	if wrong := validation.IsDNS1123Subdomain(x.Domain); len(wrong) > 0 {
+		return fmt.Errorf("--gateway-domain %q: want a DNS domain such as seed-eu.example.com", x.Domain)
+	}
+	if _, err := netip.ParseAddr(x.GatewayAddress); x.GatewayAddress != "" && err != nil {
+		return fmt.Errorf("--gateway-address %q: want an IP address, or none if the names below the domain are in the DNS", x.GatewayAddress)
+	}
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -38,6 +39,7 @@ type HostedClusterReconciler struct {
 	APIReader client.Reader
 	Applier   *kube.Applier
 	Clock     clock.PassiveClock
+	Events    events.EventRecorder
 	Options   Options
 
 	prober *prober
@@ -78,7 +80,7 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if err != nil {
 		return err
 	}
-	in, keys, err := r.gather(ctx, hc, image)
+	in, keys, w, err := r.gather(ctx, hc, image)
 	if err != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	}
 	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
 	// What watches the cluster comes later, as the companions do, and stays while the API does not answer.
-	wanted := slices.Concat(objs, companions, controlplane.Monitoring(in), []client.Object{controlplane.Service(hc)})
+	wanted := slices.Concat(objs, companions, controlplane.Monitoring(in), []client.Object{w.service})
 	if err := kube.Prune(ctx, r.Client, r.Client, scope, wanted); err != nil {
 		return err
 	}
@@ -106,11 +108,12 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 			return err
 		}
 	}
-	controlPlaneStatus(hc, in, live)
+	controlPlaneStatus(hc, live)
 	answers := live.Health[controlplane.APIServer] == nil
+	r.exposedStatus(ctx, hc, w, keys.ca.Cert, answers)
 	err = r.reconcilePools(ctx, hc, owner, answers)
 	if answers { // before that, what follows would only take CPU from the API that is starting
-		err = errors.Join(err, r.Applier.Apply(ctx, owner, companions), r.addons.reconcile(ctx, hc, newInsideKeys(keys, secrets)))
+		err = errors.Join(err, r.Applier.Apply(ctx, owner, companions), r.addons.reconcile(ctx, hc, w, newInsideKeys(keys, secrets)))
 		r.reconcileMonitoring(ctx, in, keys, owner)
 	}
 	if err != nil {
@@ -138,12 +141,17 @@ func (r *HostedClusterReconciler) validate(hc *v1alpha1.HostedCluster) (string, 
 	if wrong := append(controlplane.ValidateExtraArgs(hc.Spec), machine.Validate(hc.Spec)...); len(wrong) > 0 {
 		return "", kube.Reject(v1alpha1.ReasonInvalidSpec, strings.Join(wrong, "; "))
 	}
+	if err := validateExposure(hc, r.Options.Exposure); err != nil {
+		return "", err
+	}
 	return image, validateNetwork(hc.Spec.Network, r.Options.ReservedCIDRs)
 }
 
 // validateNetwork refuses ranges that overlap with the seed's own: from the cluster's nodes, these could not be reached.
 func validateNetwork(network v1alpha1.Network, reserved []string) error {
-	for _, field := range []struct{ name, cidr string }{{"podCIDR", network.PodCIDR}, {"serviceCIDR", network.ServiceCIDR}, {"tunnelCIDR", network.TunnelCIDR}} {
+	for _, field := range []struct{ name, cidr string }{
+		{"podCIDR", network.PodCIDR}, {"serviceCIDR", network.ServiceCIDR}, {"tunnelCIDR", network.TunnelCIDR}, {"agentAddress", network.AgentAddress + "/32"},
+	} {
 		prefix, err := netip.ParsePrefix(field.cidr)
 		if err != nil {
 			return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("spec.network.%s: %v", field.name, err))
@@ -157,48 +165,21 @@ func validateNetwork(network v1alpha1.Network, reserved []string) error {
 	return nil
 }
 
-// gather makes sure of what the objects are built from: the namespace's labels, the address and port of the API, keys.
-func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.HostedCluster, image string) (controlplane.Input, authorities, error) {
-	in := controlplane.Input{Cluster: hc, KubernetesImage: image, OpenVPNImage: r.Options.OpenVPNImage, Address: r.Options.Address, Alertmanager: r.Options.Alertmanager}
+// gather makes sure of what the objects are built from: the namespace's labels, how the API is reached, keys.
+func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.HostedCluster, image string) (controlplane.Input, authorities, ways, error) {
+	in := controlplane.Input{Cluster: hc, KubernetesImage: image, OpenVPNImage: r.Options.OpenVPNImage, Alertmanager: r.Options.Alertmanager}
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
-	service, err := r.ensureService(ctx, hc, owner)
+	w, err := r.ensureWays(ctx, hc, owner)
 	if err != nil {
-		return in, authorities{}, err
+		return in, authorities{}, w, err
 	}
-	in.Port, in.TunnelPort, in.ServiceIP = service.Spec.Ports[0].NodePort, service.Spec.Ports[1].NodePort, service.Spec.ClusterIP
+	in.Names, in.ServiceIP = r.Options.Exposure.Names(hc, w.service), w.service.Spec.ClusterIP
 	if err := r.Applier.Apply(ctx, kube.Owner{FieldManager: owner.FieldManager, Label: owner.Label, Value: owner.Value}, []client.Object{namespace(hc)}); err != nil {
-		return in, authorities{}, err
+		return in, authorities{}, w, err
 	}
 	keys, err := r.ensureAuthorities(ctx, hc)
-	in.KeysChecksum = keys.checksum() + "-" + sansChecksum(hc.Spec.APIServer.CertSANs)
-	return in, keys, err
-}
-
-// ensureService returns the live Service with its assigned port and address.
-func (r *HostedClusterReconciler) ensureService(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner) (*corev1.Service, error) {
-	wanted := controlplane.Service(hc)
-	live := &corev1.Service{}
-	err := r.Get(ctx, client.ObjectKeyFromObject(wanted), live)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, err
-	}
-	if err == nil && hasPorts(live, wanted) {
-		return live, r.Applier.Apply(ctx, owner, []client.Object{wanted})
-	}
-	if err := r.Applier.ApplyOne(ctx, owner, wanted); err != nil {
-		if apierrors.IsInvalid(err) && hc.Spec.Expose.Port != 0 {
-			return nil, kube.Wait(v1alpha1.ReasonPortTaken, fmt.Sprintf("spec.expose.port: node port %d cannot be had on this seed: another Service has it, or it is outside of the seed's range; free it, or create the cluster with another or no port. %v", hc.Spec.Expose.Port, err), portRetry)
-		}
-		return nil, err
-	}
-	return wanted, nil
-}
-
-// hasPorts reports whether live has all ports of wanted, and numbers for them.
-func hasPorts(live, wanted *corev1.Service) bool {
-	return live.Spec.ClusterIP != "" && slices.EqualFunc(live.Spec.Ports, wanted.Spec.Ports, func(l, w corev1.ServicePort) bool {
-		return l.Name == w.Name && l.NodePort != 0
-	})
+	in.KeysChecksum = keys.checksum() + "-" + sansChecksum(append(w.balancerNames(), hc.Spec.APIServer.CertSANs...))
+	return in, keys, w, err
 }
 
 // namespace returns what is ours of the cluster's namespace. It admits machines of the local provider, which are privileged
@@ -251,7 +232,7 @@ func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.I
 	if !controlplane.Running(live) {
 		return live, nil
 	}
-	url := endpoint(in)
+	url := "https://" + in.ServiceIP // not the endpoint: whether people reach it is another question
 	if live.Health[controlplane.APIServer] = ask(ctx, url+"/readyz", "", keys.ca.Cert); live.Health[controlplane.APIServer] != nil {
 		//nolint:contextcheck // it goes on when this reconciliation has ended
 		r.prober.waitFor(r.Options.Context, hc, url+"/readyz", keys.ca.Cert)

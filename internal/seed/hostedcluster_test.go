@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -44,9 +45,10 @@ func newClusterTest(t *testing.T, name string, mods ...func(*v1alpha1.HostedClus
 	for _, mod := range mods {
 		mod(&hc.Spec)
 	}
-	opts := Options{Address: "192.0.2.1", ReservedCIDRs: []string{"10.203.0.0/16"}, Clock: clock.RealClock{}, Context: t.Context()}
+	opts := Options{Exposure: controlplane.Exposure{Address: "192.0.2.1"}, ReservedCIDRs: []string{"10.203.0.0/16"}, Clock: clock.RealClock{}, Context: t.Context()}
 	return clusterTest{t, &HostedClusterReconciler{
 		Client: c, APIReader: c, Applier: &kube.Applier{Client: c, Live: c}, Clock: opts.Clock, Options: opts,
+		Events: events.NewFakeRecorder(100),
 		prober: newProber(), addons: &addons{options: opts},
 	}, create(t, c, hc)}
 }

@@ -27,7 +27,7 @@ import (
 func (c clusterTest) watch() {
 	c.Helper()
 	c.get(c.hc, c.hc.Name)
-	in, keys, err := c.gather(c.Context(), c.hc, "kubernetes:1")
+	in, keys, _, err := c.gather(c.Context(), c.hc, "kubernetes:1")
 	if err != nil {
 		c.Fatal(err)
 	}

@@ -41,14 +41,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/controlplane"
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/machine"
 )
 
 // Options is what a seed manager is told.
 type Options struct {
-	// Address is the address of the seed's nodes under which people and nodes reach node ports.
-	Address string
+	// Exposure is how people and nodes reach the control planes.
+	Exposure controlplane.Exposure
 	// ReservedCIDRs are ranges that user clusters may not use because the seed does.
 	ReservedCIDRs []string
 	// RegistryMirror is where nodes pull images from before they ask an image's own registry, for example
@@ -166,6 +167,7 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		APIReader: mgr.GetAPIReader(),
 		Applier:   &kube.Applier{Client: mgr.GetClient(), Live: mgr.GetClient()},
 		Clock:     opts.Clock,
+		Events:    mgr.GetEventRecorder(hostedClusterController),
 		Options:   opts,
 		prober:    newProber(),
 		addons:    &addons{clusters: clusters, options: opts},
@@ -180,6 +182,7 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Watches(&appsv1.StatefulSet{}, toCluster).
 		Watches(&corev1.Pod{}, toCluster, builder.WithPredicates(notMachine)).
 		Watches(&corev1.Secret{}, toCluster, builder.WithPredicates(deleted)).
+		Watches(&corev1.Service{}, toCluster).
 		Watches(&clusterv1.Cluster{}, toCluster).
 		Watches(&v1alpha1.HostedControlPlane{}, toCluster).
 		Watches(&v1alpha1.ProviderMachine{}, toCluster).

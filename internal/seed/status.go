@@ -8,9 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,19 +25,6 @@ const portRetry = 30 * time.Second
 
 var errNotRunning = errors.New("its process does not run")
 
-func endpoint(in controlplane.Input) string {
-	return "https://" + net.JoinHostPort(in.Address, strconv.Itoa(int(in.Port)))
-}
-
-func splitHostPort(address string) (host string, port int32, err error) {
-	host, number, err := net.SplitHostPort(address)
-	if err != nil {
-		return "", 0, err
-	}
-	n, err := strconv.ParseInt(number, 10, 32)
-	return host, int32(n), err
-}
-
 // hasLocalMachines reports whether a pool's machines are pods of this seed.
 func hasLocalMachines(hc *v1alpha1.HostedCluster) bool {
 	return slices.ContainsFunc(hc.Spec.NodePools, func(p v1alpha1.NodePool) bool { return p.Provider.Local != nil })
@@ -51,9 +36,7 @@ func sansChecksum(sans []string) string {
 }
 
 // controlPlaneStatus writes what was observed of the control plane into the status.
-func controlPlaneStatus(hc *v1alpha1.HostedCluster, in controlplane.Input, live controlplane.Live) {
-	hc.Status.Endpoint = endpoint(in)
-	hc.Status.TunnelEndpoint = net.JoinHostPort(in.Address, strconv.Itoa(int(in.TunnelPort)))
+func controlPlaneStatus(hc *v1alpha1.HostedCluster, live controlplane.Live) {
 	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(hc, live))
 	if live.Health[controlplane.APIServer] == nil {
 		hc.Status.Version = controlplane.Version(live) // not before: the pools follow it
@@ -96,13 +79,15 @@ func explain(components []v1alpha1.ComponentStatus) string {
 // which they come true.
 func summary(hc *v1alpha1.HostedCluster) error {
 	for _, t := range []string{
-		v1alpha1.ConditionControlPlaneAvailable, v1alpha1.ConditionControlPlaneUpToDate,
+		v1alpha1.ConditionControlPlaneAvailable, v1alpha1.ConditionControlPlaneUpToDate, v1alpha1.ConditionExposed,
 		v1alpha1.ConditionAddonsReady, v1alpha1.ConditionNodesReady,
 	} {
 		c := meta.FindStatusCondition(hc.Status.Conditions, t)
 		switch {
 		case c == nil:
 			return kube.Wait("Starting", t+" is not known yet", 0)
+		case c.Status != metav1.ConditionTrue && t == v1alpha1.ConditionExposed:
+			return kube.Wait(c.Reason, c.Message, reachRetry)
 		case c.Status != metav1.ConditionTrue:
 			return kube.Wait(c.Reason, c.Message, 0)
 		}

@@ -30,7 +30,7 @@ func flannel(in Input) []client.Object {
 			},
 		},
 		configMap(Flannel, map[string]string{"net-conf.json": config}),
-		nodeAgent(Flannel, config, flannelContainer(in),
+		nodeAgent(in, Flannel, config, flannelContainer(in),
 			configVolume(Flannel),
 			corev1.Volume{Name: "run", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		),

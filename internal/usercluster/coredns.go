@@ -107,6 +107,7 @@ func coreDNSDeployment(in Input, config string) *appsv1.Deployment {
 	template := podTemplate(CoreDNS, config, coreDNSContainer(in), []corev1.Volume{configVolume(CoreDNS)})
 	template.Labels = coreDNSLabels()
 	spec := &template.Spec
+	spec.HostAliases = hostAliases(in)
 	spec.DNSPolicy = corev1.DNSDefault // the node's resolvers: it cannot ask itself
 	spec.PriorityClassName = "system-cluster-critical"
 	spec.SecurityContext.RunAsNonRoot = new(true)

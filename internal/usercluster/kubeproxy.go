@@ -18,7 +18,7 @@ func kubeProxy(in Input) []client.Object {
 	// system:node-proxier is one of the roles that every Kubernetes has.
 	return append(identity(KubeProxy, "system:node-proxier"),
 		configMap(KubeProxy, map[string]string{"config.yaml": config}),
-		nodeAgent(KubeProxy, config, kubeProxyContainer(in), configVolume(KubeProxy)),
+		nodeAgent(in, KubeProxy, config, kubeProxyContainer(in), configVolume(KubeProxy)),
 	)
 }
 

@@ -41,6 +41,7 @@ func metricsServer(in Input) []client.Object {
 		}}},
 	}})
 	spec := &template.Spec
+	spec.HostAliases = hostAliases(in)
 	spec.PriorityClassName = "system-cluster-critical"
 	spec.Tolerations = coreDNSTolerations()
 	spec.SecurityContext.RunAsNonRoot = new(true)

@@ -41,6 +41,12 @@ func tunnelClient(kind v1alpha1.Tunnel) string {
 	return openvpn.Client
 }
 
+// Needed returns those of components without which pods could not run or be reached. The others say how they are, and nobody
+// waits for them: metrics-server is ready only when it has asked the nodes for a while.
+func Needed(components []v1alpha1.ComponentStatus) []v1alpha1.ComponentStatus {
+	return slices.DeleteFunc(slices.Clone(components), func(c v1alpha1.ComponentStatus) bool { return c.Name == MetricsServer })
+}
+
 // Components returns the health of what runs inside the user cluster, sorted by name. A cluster without nodes is not
 // unhealthy: its components are ready, for the reason that they wait for the first node.
 func Components(kind v1alpha1.Tunnel, live Live) []v1alpha1.ComponentStatus {

@@ -141,3 +141,10 @@ func TestComponentsThatDoNotExistAreMissed(t *testing.T) {
 		}
 	}
 }
+
+func TestNobodyWaitsForMetricsServer(t *testing.T) {
+	all := []v1alpha1.ComponentStatus{{Name: CoreDNS}, {Name: MetricsServer}, {Name: openvpn.Client}}
+	if got := Needed(all); len(got) != 2 || got[0].Name != CoreDNS || got[1].Name != openvpn.Client || len(all) != 3 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -54,9 +54,10 @@ func configMap(component string, data map[string]string) *corev1.ConfigMap {
 
 // nodeAgent is a DaemonSet that runs in the network namespace of every node, whatever state the node is in: it is what
 // makes nodes usable. A tenth of the nodes get a new version at a time.
-func nodeAgent(component, config string, container corev1.Container, volumes ...corev1.Volume) *appsv1.DaemonSet {
+func nodeAgent(in Input, component, config string, container corev1.Container, volumes ...corev1.Volume) *appsv1.DaemonSet {
 	template := podTemplate(component, config, container, volumes)
 	template.Spec.HostNetwork = true
+	template.Spec.HostAliases = hostAliases(in)
 	template.Spec.PriorityClassName = "system-node-critical"
 	template.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
 	return &appsv1.DaemonSet{
@@ -96,6 +97,14 @@ func apiEnv(in Input) []corev1.EnvVar {
 		{Name: "KUBERNETES_SERVICE_HOST", Value: in.APIHost},
 		{Name: "KUBERNETES_SERVICE_PORT", Value: strconv.Itoa(int(in.APIPort))},
 	}
+}
+
+// hostAliases are for pods that are told the API's own name (apiEnv), where no DNS server knows it.
+func hostAliases(in Input) []corev1.HostAlias {
+	if in.APIAddress == "" {
+		return nil
+	}
+	return []corev1.HostAlias{{IP: in.APIAddress, Hostnames: []string{in.APIHost}}}
 }
 
 func fieldEnv(name, field string) corev1.EnvVar {

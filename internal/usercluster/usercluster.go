@@ -31,6 +31,8 @@ const (
 	Flannel   = "flannel"
 	KubeProxy = "kube-proxy"
 	CoreDNS   = "coredns"
+	// GatewayAgent is there only where the API is reached by name.
+	GatewayAgent = "gateway-agent"
 	// NodeNetwork is the component that nodenetwork.Objects deploys.
 	NodeNetwork = nodenetwork.Name
 )
@@ -66,6 +68,10 @@ type Input struct {
 	// APIHost and APIPort are where nodes reach the API: what makes the cluster's Services work cannot use one itself.
 	APIHost string
 	APIPort int32
+	// APIAddress is the IP address of APIHost where no DNS server knows it.
+	APIAddress string
+	// Agent leads clients on nodes that name nobody to the control plane; nil: they need no agent.
+	Agent *Agent
 	// DNSAddress is the address of the DNS server's Service.
 	DNSAddress string
 	// CoreDNSReplicas is how many DNS servers there are.
@@ -93,6 +99,7 @@ func Objects(in Input) []client.Object {
 		coreDNS(in),
 		metricsServer(in),
 		nodeNetwork(in),
+		gatewayAgent(in),
 		tunnelClients(in),
 		volumes(in),
 		rbac(),

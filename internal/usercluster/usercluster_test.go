@@ -70,7 +70,17 @@ func variants(t *testing.T) map[string]func(*Input) {
 		"previous-minor":  func(in *Input) { in.KubeProxyImage = kubeProxyImage(t, "1.36.3") },
 		"konnectivity":    func(in *Input) { in.Tunnel.Kind = v1alpha1.TunnelKonnectivity },
 		"local-volumes":   func(in *Input) { in.LocalVolumes = true },
-		"other-endpoint":  func(in *Input) { in.APIHost, in.APIPort = "api.example.test", 443 },
+		"gateway": func(in *Input) {
+			in.APIHost, in.APIPort, in.APIAddress = "demo.seed.example.test", 443, "203.0.113.8"
+			in.Agent = &Agent{Address: "198.18.77.1", Gateway: "203.0.113.8:443", Forwards: []Forward{
+				{Port: 6443, To: "demo.seed.example.test:443"}, {Port: 1194, To: "demo.seed.example.test:1194"},
+			}}
+		},
+		"load-balancer-with-a-name": func(in *Input) {
+			in.APIHost, in.APIPort = "lb.example.test", 443
+			in.Agent = &Agent{Address: "198.18.77.1", Forwards: []Forward{{Port: 6443, To: "lb.example.test:443"}}}
+		},
+		"other-endpoint": func(in *Input) { in.APIHost, in.APIPort = "api.example.test", 443 },
 		"other-network": func(in *Input) {
 			in.Network = v1alpha1.Network{PodCIDR: "10.1.0.0/16", ServiceCIDR: "10.2.0.0/24", DNSDomain: "example.test", TunnelCIDR: "10.3.0.0/24"}
 			in.DNSAddress = "10.2.0.10"
@@ -254,5 +264,24 @@ func TestObjectsAreInAStableOrder(t *testing.T) {
 		if golden.YAML(t, scheme.Scheme, Objects(input(t))) != first {
 			t.Fatal("the same input gave two different sets")
 		}
+	}
+}
+
+// Whoever is told the API's own name must also be told where that is, when no DNS server knows it.
+func TestWhoeverIsToldTheNameIsToldTheAddress(t *testing.T) {
+	told := 0
+	for name, template := range templates(t, Objects(input(t, variants(t)["gateway"]))) {
+		for _, env := range template.Spec.Containers[0].Env {
+			if env.Name != "KUBERNETES_SERVICE_HOST" {
+				continue
+			}
+			told++
+			if len(template.Spec.HostAliases) != 1 || !slices.Contains(template.Spec.HostAliases[0].Hostnames, env.Value) {
+				t.Errorf("%s looks for %s and is not told where it is", name, env.Value)
+			}
+		}
+	}
+	if told < 4 {
+		t.Errorf("only %d pods are told the API's name", told)
 	}
 }

@@ -68,6 +68,7 @@ expose: {}
 monitoring:
   enabled: true
 network:
+  agentAddress: 198.18.77.1
   dnsDomain: cluster.local
   podCIDR: 172.25.0.0/16
   serviceCIDR: 10.240.16.0/20
@@ -104,6 +105,11 @@ func TestCreateRejects(t *testing.T) {
 		"nodes in the tunnel's range":      {`{version: 1.37.2, network: {nodeCIDRs: [169.254.0.0/16]}}`, "tunnelCIDR and nodeCIDRs must not overlap"},
 		"a malformed range of nodes":       {`{version: 1.37.2, network: {nodeCIDRs: [10.0.0.1/8]}}`, "each must be an IPv4 range"},
 		"an unknown tunnel":                {`{version: 1.37.2, network: {tunnel: WireGuard}}`, "Unsupported value"},
+		"an agent in the pods' range":      {`{version: 1.37.2, network: {podCIDR: 198.18.0.0/16}}`, "agentAddress must not be in podCIDR"},
+		"an agent in the services' range":  {`{version: 1.37.2, network: {agentAddress: 10.240.16.5}}`, "agentAddress must not be in serviceCIDR"},
+		"an agent in the tunnel's range":   {`{version: 1.37.2, network: {agentAddress: 10.9.0.5, tunnelCIDR: 10.9.0.0/28}}`, "agentAddress must not be in tunnelCIDR"},
+		"an agent among the nodes":         {`{version: 1.37.2, network: {nodeCIDRs: [10.0.0.0/16, 198.18.64.0/18]}}`, "agentAddress must not be in one of nodeCIDRs"},
+		"an agent that is no endpoint":     {`{version: 1.37.2, network: {agentAddress: 169.254.77.1}}`, "Kubernetes takes no link-local or loopback address"},
 		"a node port behind a gateway":     {`{version: 1.37.2, expose: {strategy: Gateway, port: 31000}}`, "port is for the strategy NodePort"},
 		"a pool with negative replicas":    {`{version: 1.37.2, nodePools: [{name: a, replicas: -1, provider: {local: {}}}]}`, "should be greater than or equal to 0"},
 		"a pool without a provider":        {`{version: 1.37.2, nodePools: [{name: a, provider: {}}]}`, "should have at least 1 properties"},
@@ -148,6 +154,7 @@ func TestUpdateRejects(t *testing.T) {
 		"a smaller volume":      {`{version: 1.37.2}`, `{version: 1.37.2, etcd: {storage: 1Gi}}`, "cannot shrink"},
 		"a larger volume":       {`{version: 1.37.2}`, `{version: 1.37.2, etcd: {storage: 4Gi}}`, ""},
 		"the other tunnel":      {`{version: 1.37.2}`, `{version: 1.37.2, network: {tunnel: Konnectivity}}`, ""},
+		"another agent":         {`{version: 1.37.2}`, `{version: 1.37.2, network: {agentAddress: 100.64.0.1}}`, "agentAddress cannot be changed"},
 		"another strategy":      {`{version: 1.37.2}`, `{version: 1.37.2, expose: {strategy: Gateway}}`, ""},
 		"more replicas of DNS":  {`{version: 1.37.2}`, `{version: 1.37.2, coreDNS: {replicas: 3}}`, ""},
 		"a minor up past pools": {`{version: 1.36.3, nodePools: [{name: a, version: 1.33.1, provider: {local: {}}}]}`, `{version: 1.37.2, nodePools: [{name: a, version: 1.33.1, provider: {local: {}}}]}`, "upgrade the pool first"},

@@ -40,6 +40,19 @@ type BootstrapConfigSpec struct {
 	// +optional
 	// +listType=atomic
 	NodeTaints []corev1.Taint `json:"nodeTaints,omitempty"`
+	// endpoint is where the machine reaches the API, for example "https://203.0.113.7:31234". None: the
+	// endpoint of the cluster.
+	//
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+	// endpointAddress is the IP address of the endpoint's host, where no DNS server knows it.
+	//
+	// +optional
+	EndpointAddress string `json:"endpointAddress,omitempty"`
+	// exposeStrategy is the strategy that the endpoint is of. The endpoint is kept for as long as the machine lives.
+	//
+	// +optional
+	ExposeStrategy ExposeStrategy `json:"exposeStrategy,omitempty"`
 }
 
 // BootstrapConfigStatus says where the user data is.

@@ -9,10 +9,13 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 const (
 	// ConditionReady sums up the others: the cluster is as its spec wants it.
 	ConditionReady = "Ready"
-	// ConditionControlPlaneAvailable is True while the API answers at the cluster's endpoint.
+	// ConditionControlPlaneAvailable is True while the API answers.
 	ConditionControlPlaneAvailable = "ControlPlaneAvailable"
 	// ConditionControlPlaneUpToDate is True when every component of the control plane runs as the spec wants it.
 	ConditionControlPlaneUpToDate = "ControlPlaneUpToDate"
+	// ConditionExposed is True when the API answers at the cluster's endpoint, the one that people and nodes use. While its
+	// message is not empty, an older endpoint still works for machines that use it.
+	ConditionExposed = "Exposed"
 	// ConditionAddonsReady is True when what runs inside the user cluster is applied and healthy.
 	ConditionAddonsReady = "AddonsReady"
 	// ConditionNodesReady is True when every pool has its wanted number of ready, up-to-date nodes.
@@ -29,6 +32,11 @@ const (
 	ReasonSecretMissing      = "SecretMissing"
 	ReasonPortTaken          = "PortTaken"
 	ReasonNetworkOverlap     = "NetworkOverlap"
+	ReasonNoGateway          = "NoGateway"
+	ReasonNameUnresolved     = "NameUnresolved"
+	ReasonUnreachable        = "EndpointUnreachable"
+	ReasonEndpointChanged    = "EndpointChanged"
+	ReasonWaitingForBalancer = "WaitingForLoadBalancer"
 	ReasonRollingOut         = "RollingOut"
 	ReasonWaitingForAPI      = "WaitingForAPI"
 	ReasonWaitingForEtcd     = "WaitingForEtcd"

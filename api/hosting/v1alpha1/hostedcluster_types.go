@@ -40,6 +40,7 @@ type HostedCluster struct {
 // +kubebuilder:validation:XValidation:rule="self.network.podCIDR == oldSelf.network.podCIDR",message="network.podCIDR cannot be changed"
 // +kubebuilder:validation:XValidation:rule="self.network.serviceCIDR == oldSelf.network.serviceCIDR",message="network.serviceCIDR cannot be changed"
 // +kubebuilder:validation:XValidation:rule="self.network.dnsDomain == oldSelf.network.dnsDomain",message="network.dnsDomain cannot be changed"
+// +kubebuilder:validation:XValidation:rule="self.network.agentAddress == oldSelf.network.agentAddress",message="network.agentAddress cannot be changed"
 type HostedClusterSpec struct {
 	// version is the Kubernetes version of the control plane, for example "1.37.2". It can only go up, one minor at a
 	// time. Node pools without a version of their own follow once the control plane runs it.
@@ -107,6 +108,10 @@ const ProfileCompact Profile = "Compact"
 // +kubebuilder:validation:XValidation:rule="!has(self.nodeCIDRs) || !has(self.podCIDR) || !isCIDR(self.podCIDR) || self.nodeCIDRs.all(n, !isCIDR(n) || (!cidr(self.podCIDR).containsCIDR(cidr(n)) && !cidr(n).containsCIDR(cidr(self.podCIDR))))",message="podCIDR and nodeCIDRs must not overlap"
 // +kubebuilder:validation:XValidation:rule="!has(self.nodeCIDRs) || !has(self.serviceCIDR) || !isCIDR(self.serviceCIDR) || self.nodeCIDRs.all(n, !isCIDR(n) || (!cidr(self.serviceCIDR).containsCIDR(cidr(n)) && !cidr(n).containsCIDR(cidr(self.serviceCIDR))))",message="serviceCIDR and nodeCIDRs must not overlap"
 // +kubebuilder:validation:XValidation:rule="!has(self.nodeCIDRs) || !has(self.tunnelCIDR) || !isCIDR(self.tunnelCIDR) || self.nodeCIDRs.all(n, !isCIDR(n) || (!cidr(self.tunnelCIDR).containsCIDR(cidr(n)) && !cidr(n).containsCIDR(cidr(self.tunnelCIDR))))",message="tunnelCIDR and nodeCIDRs must not overlap"
+// +kubebuilder:validation:XValidation:rule="!has(self.agentAddress) || !has(self.podCIDR) || !isIP(self.agentAddress) || !isCIDR(self.podCIDR) || !cidr(self.podCIDR).containsIP(ip(self.agentAddress))",message="agentAddress must not be in podCIDR"
+// +kubebuilder:validation:XValidation:rule="!has(self.agentAddress) || !has(self.serviceCIDR) || !isIP(self.agentAddress) || !isCIDR(self.serviceCIDR) || !cidr(self.serviceCIDR).containsIP(ip(self.agentAddress))",message="agentAddress must not be in serviceCIDR"
+// +kubebuilder:validation:XValidation:rule="!has(self.agentAddress) || !has(self.tunnelCIDR) || !isIP(self.agentAddress) || !isCIDR(self.tunnelCIDR) || !cidr(self.tunnelCIDR).containsIP(ip(self.agentAddress))",message="agentAddress must not be in tunnelCIDR"
+// +kubebuilder:validation:XValidation:rule="!has(self.agentAddress) || !has(self.nodeCIDRs) || !isIP(self.agentAddress) || self.nodeCIDRs.all(n, !isCIDR(n) || !cidr(n).containsIP(ip(self.agentAddress)))",message="agentAddress must not be in one of nodeCIDRs"
 type Network struct {
 	// podCIDR is the IPv4 range of pods; each node gets a /24 of it.
 	//
@@ -159,6 +164,15 @@ type Network struct {
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self)",message="must be an IPv4 range whose address is its first, such as 169.254.88.0/28"
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (cidr(self).prefixLength() >= 16 && cidr(self).prefixLength() <= 28)",message="must be between /16 and /28"
 	TunnelCIDR string `json:"tunnelCIDR,omitempty"`
+
+	// agentAddress is an IPv4 address that every node gives itself where nodes reach the API by name: there an agent
+	// listens for the Service "kubernetes" and for the tunnel. It exists only inside of each node.
+	//
+	// +optional
+	// +default="198.18.77.1"
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip(self).family() == 4 && ip(self).isGlobalUnicast()",message="must be an IPv4 address such as 198.18.77.1; Kubernetes takes no link-local or loopback address as an endpoint"
+	AgentAddress string `json:"agentAddress,omitempty"`
 }
 
 // Tunnel is a way from the control plane to the cluster's pods, Services and kubelets, which is built from their side, so
@@ -329,7 +343,19 @@ type HostedClusterStatus struct {
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
 
-	// tunnelEndpoint is where the tunnel's clients reach its server, for example "203.0.113.7:31235".
+	// tlsServerName is the name that clients have to say in TLS when they connect to the endpoint; empty: the host of the
+	// endpoint. In a kubeconfig it is the cluster's "tls-server-name".
+	//
+	// +optional
+	TLSServerName string `json:"tlsServerName,omitempty"`
+
+	// exposeStrategy is the strategy that the endpoint is of.
+	//
+	// +optional
+	ExposeStrategy ExposeStrategy `json:"exposeStrategy,omitempty"`
+
+	// tunnelEndpoint is where the tunnel's clients reach its server, for example "203.0.113.7:31235". With the strategy
+	// Gateway it is the address of the agent on each node.
 	//
 	// +optional
 	TunnelEndpoint string `json:"tunnelEndpoint,omitempty"`

@@ -12,6 +12,8 @@ const (
 	ComponentMachine = "machine"
 	// LabelExposed is on the pods of a control plane that people and nodes reach through its Service.
 	LabelExposed = "hosting.canopy.dev/exposed"
+	// LabelGateway is on the Services to which the seed's gateway leads.
+	LabelGateway = "hosting.canopy.dev/gateway"
 	// LabelPool is on every machine and its node; its value is the pool's name.
 	LabelPool = "hosting.canopy.dev/node-pool"
 	// LabelMachine is on what belongs to one machine inside its user cluster; its value is the machine's name.
