@@ -295,7 +295,7 @@ func TestCredentialsComeAndGo(t *testing.T) {
 // errKilled is what a write meets before which the master is killed.
 var errKilled = errors.New("killed")
 
-// killedAt returns clients of which the n-th write and all after it fail, and n itself if there were that many.
+// killedAt returns clients of which all writes but the first n fail, and whether any has failed.
 func (c *clusterTest) killedAt(n int) (master, seed client.Client, killed *bool) {
 	count := 0
 	killed = new(bool)
