@@ -13,6 +13,7 @@ import (
 	"canopy.dev/canopy/internal/gateway"
 	"canopy.dev/canopy/internal/loadbalancer"
 	"canopy.dev/canopy/internal/localvolume"
+	"canopy.dev/canopy/internal/master"
 	"canopy.dev/canopy/internal/seed"
 )
 
@@ -23,7 +24,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(seed.NewCommand(), gateway.NewCommand(), localvolume.NewCommand(), loadbalancer.NewCommand())
+	root.AddCommand(master.NewCommand(), seed.NewCommand(), gateway.NewCommand(), localvolume.NewCommand(), loadbalancer.NewCommand())
 	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		root.PrintErrln("Error: " + err.Error())
 		os.Exit(1)

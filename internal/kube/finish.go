@@ -28,6 +28,8 @@ type WaitingError struct {
 	Reason, Message string
 	// After is when to look again if no watch wakes the reconciler before; 0: after the usual resync.
 	After time.Duration
+	// Unknown is for what cannot be seen now: the Ready condition is then Unknown instead of False.
+	Unknown bool
 }
 
 // Error returns the message.
@@ -36,6 +38,11 @@ func (w *WaitingError) Error() string { return w.Message }
 // Wait returns a *WaitingError.
 func Wait(reason, message string, after time.Duration) error {
 	return &WaitingError{Reason: reason, Message: message, After: after}
+}
+
+// Unknown returns a *WaitingError for what cannot be seen now.
+func Unknown(reason, message string) error {
+	return &WaitingError{Reason: reason, Message: message, Unknown: true}
 }
 
 // RejectedError is returned by a reconciler when only a change of the spec can help; there is no retry.
@@ -69,6 +76,9 @@ func Finish(ctx context.Context, c client.Client, before, obj Conditioned, err e
 		obj.SetObservedGeneration(obj.GetGeneration())
 	case errors.As(err, &waiting):
 		ready.Reason, ready.Message = waiting.Reason, waiting.Message
+		if waiting.Unknown {
+			ready.Status = metav1.ConditionUnknown
+		}
 		if waiting.After > 0 {
 			result.RequeueAfter = wait.Jitter(waiting.After, 0.2)
 		}
@@ -121,6 +131,15 @@ func patchFinalizer(ctx context.Context, c client.Client, obj client.Object, cha
 	}
 	if err := c.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("writing the finalizers of %s: %w", client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}
+
+// PatchFreshStatus writes the status of obj, which differs from before's, and fails with a Conflict if before is stale. It
+// is for what must be remembered before anything follows from it.
+func PatchFreshStatus(ctx context.Context, c client.Client, before, obj client.Object) error {
+	if err := c.Status().Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("writing the status of %s: %w", client.ObjectKeyFromObject(obj), err)
 	}
 	return nil
 }

@@ -24,22 +24,25 @@ import (
 	"canopy.dev/canopy/internal/images/build"
 )
 
-// Main is for TestMain: it runs a package's tests with one API server for all of them, whose address and credentials it
-// first writes to config, and returns the exit code.
-func Main(m *testing.M, config *rest.Config) int {
-	env, err := start(context.Background())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "starting kube-apiserver and etcd for the tests:", err)
-		return 1
+// Main is for TestMain: it runs a package's tests with an API server for each of configs, to which it first writes the
+// server's address and credentials, and returns the exit code.
+func Main(m *testing.M, configs ...*rest.Config) (code int) {
+	for _, config := range configs {
+		env, err := start(context.Background())
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "starting kube-apiserver and etcd for the tests:", err)
+			return 1
+		}
+		defer func() {
+			if err := env.Stop(); err != nil {
+				fmt.Fprintln(os.Stderr, "stopping kube-apiserver and etcd:", err)
+				code = 1
+			}
+		}()
+		*config = *env.Config
+		config.QPS = -1
 	}
-	*config = *env.Config
-	config.QPS = -1
-	code := m.Run()
-	if err := env.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stopping kube-apiserver and etcd:", err)
-		return 1
-	}
-	return code
+	return m.Run()
 }
 
 func start(ctx context.Context) (*envtest.Environment, error) {

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	canopyv1alpha1 "canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/testenv"
 )
 
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) { os.Exit(testenv.Main(m, &config)) }
 func newClient(t *testing.T) client.Client {
 	t.Helper()
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, v1alpha1.AddToScheme, canopyv1alpha1.AddToScheme} {
 		if err := add(s); err != nil {
 			t.Fatal(err)
 		}

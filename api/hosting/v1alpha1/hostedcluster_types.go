@@ -37,6 +37,10 @@ type HostedCluster struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.nodePools) || self.nodePools.all(p, !has(p.version) || int(p.version.split('.')[1]) < int(self.version.split('.')[1]) || (int(p.version.split('.')[1]) == int(self.version.split('.')[1]) && int(p.version.split('.')[2]) <= int(self.version.split('.')[2])))",message="no node pool may be newer than spec.version: upgrade the control plane first"
 // +kubebuilder:validation:XValidation:rule="!has(self.nodePools) || self.nodePools.all(p, !has(p.version) || int(p.version.split('.')[1]) >= int(self.version.split('.')[1]) - 3)",message="no node pool may be more than three minors older than spec.version: upgrade the pool first"
+// +kubebuilder:validation:XValidation:rule="self.network.podCIDR == oldSelf.network.podCIDR",message="network.podCIDR cannot be changed"
+// +kubebuilder:validation:XValidation:rule="self.network.serviceCIDR == oldSelf.network.serviceCIDR",message="network.serviceCIDR cannot be changed"
+// +kubebuilder:validation:XValidation:rule="self.network.dnsDomain == oldSelf.network.dnsDomain",message="network.dnsDomain cannot be changed"
+// +kubebuilder:validation:XValidation:rule="self.network.agentAddress == oldSelf.network.agentAddress",message="network.agentAddress cannot be changed"
 type HostedClusterSpec struct {
 	// version is the Kubernetes version of the control plane, for example "1.37.2". It can only go up, one minor at a
 	// time. Node pools without a version of their own follow once the control plane runs it.
@@ -116,7 +120,6 @@ type Network struct {
 	// +kubebuilder:validation:MaxLength=18
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self)",message="must be an IPv4 range whose address is its first, such as 172.25.0.0/16"
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (cidr(self).prefixLength() >= 8 && cidr(self).prefixLength() <= 22)",message="must be between /8 and /22: each node takes a /24 of it"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="podCIDR cannot be changed"
 	PodCIDR string `json:"podCIDR,omitempty"`
 
 	// serviceCIDR is the IPv4 range of service addresses; its tenth address is the DNS server's.
@@ -126,7 +129,6 @@ type Network struct {
 	// +kubebuilder:validation:MaxLength=18
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self).masked() == cidr(self)",message="must be an IPv4 range whose address is its first, such as 10.240.16.0/20"
 	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || (cidr(self).prefixLength() >= 12 && cidr(self).prefixLength() <= 24)",message="must be between /12 and /24"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="serviceCIDR cannot be changed"
 	ServiceCIDR string `json:"serviceCIDR,omitempty"`
 
 	// nodeCIDRs are the IPv4 ranges in which the machines' own addresses are, where they are known; pods and Services
@@ -145,7 +147,6 @@ type Network struct {
 	// +default="cluster.local"
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="dnsDomain cannot be changed"
 	DNSDomain string `json:"dnsDomain,omitempty"`
 
 	// tunnel is the way from the control plane to the pods, Services and kubelets of the cluster. It can be changed at
@@ -171,7 +172,6 @@ type Network struct {
 	// +default="198.18.77.1"
 	// +kubebuilder:validation:MaxLength=15
 	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip(self).family() == 4 && ip(self).isGlobalUnicast()",message="must be an IPv4 address such as 198.18.77.1; Kubernetes takes no link-local or loopback address as an endpoint"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="agentAddress cannot be changed"
 	AgentAddress string `json:"agentAddress,omitempty"`
 }
 

@@ -24,6 +24,9 @@ const (
 	// FinalizerMachine keeps a ProviderMachine until its instance is gone.
 	FinalizerMachine = "hosting.canopy.dev/provider-machine"
 
+	// SecretCredentials is the name of the Secret beside a HostedCluster with the credentials for its provider, if it needs any.
+	SecretCredentials = "provider-credentials"
+
 	// NamespacePrefix and a HostedCluster's name make the name of the namespace it is stored in.
 	NamespacePrefix = "cluster-"
 )

@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Condition types.
+const (
+	// ConditionReady is True when the object is as its spec wants it, False when not, and Unknown when that is not known.
+	ConditionReady = "Ready"
+)
+
+// Reasons of conditions.
+const (
+	ReasonReady              = "Ready"
+	ReasonDeleting           = "Deleting"
+	ReasonInvalidSpec        = "InvalidSpec"
+	ReasonInvalidKey         = "InvalidKey"
+	ReasonInvalidKubeconfig  = "InvalidKubeconfig"
+	ReasonUnsupportedVersion = "UnsupportedVersion"
+	ReasonForbidden          = "Forbidden"
+	ReasonNamespaceTaken     = "NamespaceTaken"
+	ReasonProjectMissing     = "ProjectMissing"
+	ReasonDatacenterMissing  = "DatacenterMissing"
+	ReasonPresetMissing      = "PresetMissing"
+	ReasonSecretMissing      = "SecretMissing"
+	ReasonClusterMissing     = "ClusterMissing"
+	ReasonSeedMissing        = "SeedMissing"
+	ReasonSeedDrained        = "SeedDrained"
+	ReasonSeedNotConnected   = "SeedNotConnected"
+	ReasonWaitingForSeed     = "WaitingForSeed"
+	ReasonWaitingForNodes    = "WaitingForNodes"
+	ReasonConnecting         = "Connecting"
+	ReasonUnreachable        = "Unreachable"
+	ReasonKindsMissing       = "KindsMissing"
+	ReasonInUse              = "InUse"
+)
+
+// StatusConditions returns the conditions of the status.
+func (p *Project) StatusConditions() *[]metav1.Condition { return &p.Status.Conditions }
+
+// SetObservedGeneration records the generation that was fully processed.
+func (p *Project) SetObservedGeneration(g int64) { p.Status.ObservedGeneration = g }
+
+// StatusConditions returns the conditions of the status.
+func (k *SSHKey) StatusConditions() *[]metav1.Condition { return &k.Status.Conditions }
+
+// SetObservedGeneration does nothing: conditions carry their own.
+func (k *SSHKey) SetObservedGeneration(int64) {}
+
+// StatusConditions returns the conditions of the status.
+func (u *User) StatusConditions() *[]metav1.Condition { return &u.Status.Conditions }
+
+// SetObservedGeneration does nothing: conditions carry their own.
+func (u *User) SetObservedGeneration(int64) {}
+
+// StatusConditions returns the conditions of the status.
+func (s *Seed) StatusConditions() *[]metav1.Condition { return &s.Status.Conditions }
+
+// SetObservedGeneration records the generation that was fully processed.
+func (s *Seed) SetObservedGeneration(g int64) { s.Status.ObservedGeneration = g }
+
+// StatusConditions returns the conditions of the status.
+func (c *Cluster) StatusConditions() *[]metav1.Condition { return &c.Status.Conditions }
+
+// SetObservedGeneration records the generation that was fully processed.
+func (c *Cluster) SetObservedGeneration(g int64) { c.Status.ObservedGeneration = g }
+
+// StatusConditions returns the conditions of the status.
+func (p *NodePool) StatusConditions() *[]metav1.Condition { return &p.Status.Conditions }
+
+// SetObservedGeneration records the generation that was fully processed.
+func (p *NodePool) SetObservedGeneration(g int64) { p.Status.ObservedGeneration = g }

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is the group and version of the kinds in this package.
+var GroupVersion = schema.GroupVersion{Group: "canopy.dev", Version: "v1alpha1"}
+
+var (
+	schemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
+	// AddToScheme adds the kinds in this package to a scheme.
+	AddToScheme = schemeBuilder.AddToScheme
+)
+
+func addKnownTypes(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion,
+		&User{}, &UserList{},
+		&Project{}, &ProjectList{},
+		&SSHKey{}, &SSHKeyList{},
+		&Preset{}, &PresetList{},
+		&Seed{}, &SeedList{},
+		&Datacenter{}, &DatacenterList{},
+		&Release{}, &ReleaseList{},
+		&Cluster{}, &ClusterList{},
+		&NodePool{}, &NodePoolList{},
+		&ClusterTemplate{}, &ClusterTemplateList{},
+	)
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}

@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+const (
+	// LabelProject is on every object that belongs to a project; its value is the Project's name.
+	LabelProject = "canopy.dev/project"
+	// LabelCluster is on what the master makes for a Cluster on a seed; its value is the Cluster's name.
+	LabelCluster = "canopy.dev/cluster"
+	// LabelManagedBy is on what the master makes; its value is the name of what it was made for.
+	LabelManagedBy = "canopy.dev/managed-by"
+
+	// FinalizerProject keeps a Project until its namespace is gone.
+	FinalizerProject = "canopy.dev/project"
+	// FinalizerCluster keeps a Cluster until nothing of it is left on its seed.
+	FinalizerCluster = "canopy.dev/cluster"
+	// FinalizerSeed keeps a Seed until no cluster is on it.
+	FinalizerSeed = "canopy.dev/seed"
+
+	// SystemNamespace is the namespace on the master with the Secrets that Presets and Seeds name.
+	SystemNamespace = "canopy-system"
+	// ProjectNamespacePrefix and a Project's name make the name of its namespace.
+	ProjectNamespacePrefix = "project-"
+)

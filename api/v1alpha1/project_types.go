@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Project is a team: its members, and the namespace project-<name> in which its clusters are.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=canopy
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].status
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].reason
+// +kubebuilder:printcolumn:name="Namespace",type=string,JSONPath=.status.namespace
+// +kubebuilder:printcolumn:name="Clusters",type=integer,JSONPath=.status.clusters
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=.metadata.creationTimestamp
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=.status.conditions[?(@.type=="Ready")].message
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be at most 50 lower-case letters, digits and '-', and start with a letter"
+type Project struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	Spec ProjectSpec `json:"spec,omitempty"`
+	// +optional
+	Status ProjectStatus `json:"status,omitempty"`
+}
+
+// ProjectSpec says who is in the project and what the project may use.
+type ProjectSpec struct {
+	// displayName is what people call the project; none: its name.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=100
+	DisplayName string `json:"displayName,omitempty"`
+
+	// members are who may see or change what is in the project.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=kind
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=500
+	Members []Member `json:"members,omitempty"`
+
+	// datacenters are those that the project may use; none: all that are open to it.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=200
+	// +kubebuilder:validation:items:MaxLength=63
+	Datacenters []string `json:"datacenters,omitempty"`
+}
+
+// Member is a user, a group or a service account with a role.
+//
+// +kubebuilder:validation:XValidation:rule="(self.kind == 'ServiceAccount') == (self.namespace.size() > 0)",message="namespace is for the kind ServiceAccount, which must have one"
+type Member struct {
+	// +optional
+	// +default="User"
+	Kind MemberKind `json:"kind,omitempty"`
+
+	// name is a user's e-mail address, a group's name at the login's issuer, or a service account's name.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('system:')",message="names that start with system: are Kubernetes' own"
+	Name string `json:"name"`
+
+	// namespace of the service account, on the master.
+	//
+	// +optional
+	// +default=""
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// +required
+	Role Role `json:"role"`
+}
+
+// MemberKind says who a member is.
+//
+// +kubebuilder:validation:Enum=User;Group;ServiceAccount
+type MemberKind string
+
+// The kinds of members. They are the names of Kubernetes' RBAC.
+const (
+	MemberUser           MemberKind = "User"
+	MemberGroup          MemberKind = "Group"
+	MemberServiceAccount MemberKind = "ServiceAccount"
+)
+
+// Role says what a member may do in a project.
+//
+// +kubebuilder:validation:Enum=Owner;Editor;Viewer
+type Role string
+
+const (
+	// RoleOwner may do everything in the project.
+	RoleOwner Role = "Owner"
+	// RoleEditor may change clusters, pools, keys and templates.
+	RoleEditor Role = "Editor"
+	// RoleViewer may see them.
+	RoleViewer Role = "Viewer"
+)
+
+// ProjectStatus is what the project is.
+type ProjectStatus struct {
+	// observedGeneration is the generation of the spec that was last fully processed.
+	//
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// namespace is where the project's clusters are.
+	//
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	// clusters is the number of clusters in the project.
+	//
+	// +optional
+	Clusters int32 `json:"clusters"`
+}
+
+// ProjectList is a list of Projects.
+//
+// +kubebuilder:object:root=true
+type ProjectList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Project `json:"items"`
+}

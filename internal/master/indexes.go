@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"canopy.dev/canopy/api/v1alpha1"
+)
+
+// The fields by which objects are found that refer to another. The API server can select by them, too.
+const (
+	indexDatacenter = "spec.datacenter"           // Cluster
+	indexPreset     = "spec.preset"               // Cluster
+	indexVersion    = "spec.version"              // Cluster
+	indexSeed       = "status.seed"               // Cluster
+	indexCluster    = "spec.cluster"              // NodePool
+	indexHost       = "spec.seed"                 // Datacenter
+	indexSecret     = "spec.secretName"           // Preset
+	indexKubeconfig = "spec.kubeconfigSecretName" // Seed
+)
+
+func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, index := range []struct {
+		obj   client.Object
+		field string
+		value func(client.Object) string
+	}{
+		{&v1alpha1.Cluster{}, indexDatacenter, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Datacenter }},
+		{&v1alpha1.Cluster{}, indexPreset, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Preset }},
+		{&v1alpha1.Cluster{}, indexVersion, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Version }},
+		{&v1alpha1.Cluster{}, indexSeed, func(o client.Object) string { return o.(*v1alpha1.Cluster).Status.Seed }},
+		{&v1alpha1.NodePool{}, indexCluster, func(o client.Object) string { return o.(*v1alpha1.NodePool).Spec.Cluster }},
+		{&v1alpha1.Datacenter{}, indexHost, func(o client.Object) string { return o.(*v1alpha1.Datacenter).Spec.Seed }},
+		{&v1alpha1.Preset{}, indexSecret, func(o client.Object) string { return o.(*v1alpha1.Preset).Spec.SecretName }},
+		{&v1alpha1.Seed{}, indexKubeconfig, func(o client.Object) string { return o.(*v1alpha1.Seed).Spec.KubeconfigSecretName }},
+	} {
+		value := index.value
+		err := indexer.IndexField(ctx, index.obj, index.field, func(o client.Object) []string { return []string{value(o)} })
+		if err != nil {
+			return fmt.Errorf("indexing %T by %s: %w", index.obj, index.field, err)
+		}
+	}
+	return nil
+}
+
+// wakes returns a handler that wakes whatever find returns for an object.
+func wakes(find func(context.Context, client.Object) []reconcile.Request) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(find)
+}
+
+// referrers finds the clusters that refer to objects, and nothing else.
+type referrers struct{ client.Reader }
+
+func (r referrers) clusters(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
+	list := &v1alpha1.ClusterList{}
+	if err := r.List(ctx, list, opts...); err != nil {
+		return nil // the cache fails to list only while it starts or stops
+	}
+	requests := make([]reconcile.Request, 0, len(list.Items))
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}
+
+func (r referrers) ofDatacenter(ctx context.Context, dc client.Object) []reconcile.Request {
+	return r.clusters(ctx, client.MatchingFields{indexDatacenter: dc.GetName()})
+}
+
+func (r referrers) ofPreset(ctx context.Context, preset client.Object) []reconcile.Request {
+	return r.clusters(ctx, client.MatchingFields{indexPreset: preset.GetName()})
+}
+
+func (r referrers) ofRelease(ctx context.Context, release client.Object) []reconcile.Request {
+	return r.clusters(ctx, client.MatchingFields{indexVersion: release.GetName()})
+}
+
+func (r referrers) ofProject(ctx context.Context, project client.Object) []reconcile.Request {
+	return r.clusters(ctx, client.InNamespace(v1alpha1.ProjectNamespacePrefix+project.GetName()))
+}
+
+// ofSeed finds the clusters on a seed, and those that wait for a place on it.
+func (r referrers) ofSeed(ctx context.Context, seed client.Object) []reconcile.Request {
+	requests := r.clusters(ctx, client.MatchingFields{indexSeed: seed.GetName()})
+	datacenters := &v1alpha1.DatacenterList{}
+	if err := r.List(ctx, datacenters, client.MatchingFields{indexHost: seed.GetName()}); err != nil {
+		return requests
+	}
+	for i := range datacenters.Items {
+		requests = append(requests, r.ofDatacenter(ctx, &datacenters.Items[i])...) // doubles are one in the queue
+	}
+	return requests
+}
+
+// ofSecret finds the clusters that use a preset's credentials.
+func (r referrers) ofSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	presets := &v1alpha1.PresetList{}
+	if secret.GetNamespace() != v1alpha1.SystemNamespace || r.List(ctx, presets, client.MatchingFields{indexSecret: secret.GetName()}) != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range presets.Items {
+		requests = append(requests, r.ofPreset(ctx, &presets.Items[i])...)
+	}
+	return requests
+}
+
+// ofNodePool finds the pool's cluster.
+func (r referrers) ofNodePool(_ context.Context, obj client.Object) []reconcile.Request {
+	pool, ok := obj.(*v1alpha1.NodePool)
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: pool.Namespace, Name: pool.Spec.Cluster}}}
+}

@@ -1,0 +1,129 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package master runs once, on the master. It reads users, projects, presets, datacenters, seeds, releases, clusters and
+// node pools there, writes the namespaces and RoleBindings of projects, and on each seed the HostedClusters with their
+// Secrets, whose status it mirrors back. Seeds are connected one by one; losing one touches only its own clusters.
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/api/v1alpha1"
+)
+
+// Options is what a master manager is told.
+type Options struct {
+	// HealthAddress and MetricsAddress are listened on, for example ":8081".
+	HealthAddress, MetricsAddress string
+	// LeaderElection lets several replicas run, of which one works.
+	LeaderElection bool
+	// Workers is how many objects of a kind are reconciled at the same time.
+	Workers int
+	// ProbePeriod is how often each seed is asked how it is.
+	ProbePeriod time.Duration
+
+	// Clock is the real one outside of tests.
+	Clock clock.PassiveClock
+	// skipNameValidation lets one process run several masters, one after the other.
+	skipNameValidation bool
+}
+
+// Scheme returns the kinds that a master manager reads and writes, on the master and on seeds.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	utilruntime.Must(hostingv1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// Run runs the master manager until ctx ends.
+func Run(ctx context.Context, config *rest.Config, opts Options) error {
+	if opts.Clock == nil {
+		opts.Clock = clock.RealClock{}
+	}
+	mgr, err := newManager(config, opts)
+	if err != nil {
+		return err
+	}
+	if err := setupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	if err := setupControllers(mgr, newConnections(ctx), opts); err != nil {
+		return err
+	}
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
+	config = rest.CopyConfig(config)
+	config.QPS = -1 // the API server has its own fairness
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        Scheme(),
+		HealthProbeBindAddress:        opts.HealthAddress,
+		Metrics:                       server.Options{BindAddress: opts.MetricsAddress},
+		LeaderElection:                opts.LeaderElection,
+		LeaderElectionID:              "canopy-master",
+		LeaderElectionReleaseOnCancel: true,
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: &opts.skipNameValidation},
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				// No Secret of anybody else's is read.
+				&corev1.Secret{}: {Namespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {}}},
+			},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the master manager: %w", err)
+	}
+	return mgr, nil
+}
+
+// setupControllers is the table of contents: every controller that runs on the master.
+func setupControllers(mgr ctrl.Manager, seeds *Connections, opts Options) error {
+	for _, controller := range []struct {
+		name  string
+		setup func() error
+	}{
+		{userController, func() error { return setupUser(mgr) }},
+		{projectController, func() error { return setupProject(mgr, opts) }},
+		{sshKeyController, func() error { return setupSSHKey(mgr) }},
+		{seedController, func() error { return setupSeed(mgr, seeds, opts) }},
+		{clusterController, func() error { return setupCluster(mgr, seeds, opts) }},
+		{nodePoolController, func() error { return setupNodePool(mgr, opts) }},
+	} {
+		if err := controller.setup(); err != nil {
+			return fmt.Errorf("setting up the controller %s: %w", controller.name, err)
+		}
+	}
+	return nil
+}
+
+// rateLimiter backs off for each object by itself, from a tenth of a second to two minutes.
+func rateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 2*time.Minute)
+}

@@ -1,0 +1,234 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
+)
+
+// defaultEtcdStorage is the size of etcd's volume where neither the cluster nor its seed says.
+const defaultEtcdStorage = "2Gi"
+
+// Input is everything that a HostedCluster depends on.
+type Input struct {
+	// Cluster has its id and seed already.
+	Cluster *v1alpha1.Cluster
+	// NodePools are the cluster's.
+	NodePools  []v1alpha1.NodePool
+	Project    *v1alpha1.Project
+	Datacenter *v1alpha1.Datacenter
+	Seed       *v1alpha1.Seed
+	// Preset is the one that the cluster names, and Credentials its Secret; nil if it names none.
+	Preset      *v1alpha1.Preset
+	Credentials *corev1.Secret
+	// Releases are all that there are.
+	Releases []v1alpha1.Release
+	// Current is the HostedCluster as it is, from which what was once chosen is kept; nil: there is none yet.
+	Current *hostingv1alpha1.HostedCluster
+}
+
+// Resolve returns the HostedCluster and the Secrets beside it that the seed is to have, with nothing left to be looked up.
+// The error is a *kube.RejectedError when the cluster or its pools must be changed, and a *kube.WaitingError when
+// something else must; either says what and where.
+func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error) {
+	for _, check := range []func(Input) error{checkDatacenter, checkPreset, checkVersions, checkPools} {
+		if err := check(in); err != nil {
+			return nil, nil, err
+		}
+	}
+	spec := in.Cluster.Spec
+	hc := &hostingv1alpha1.HostedCluster{
+		ObjectMeta: objectMeta(in, in.Cluster.Status.ID),
+		Spec: hostingv1alpha1.HostedClusterSpec{
+			Version:           spec.Version,
+			Profile:           spec.Profile,
+			Network:           spec.Network,
+			Expose:            hostingv1alpha1.Expose{Strategy: spec.Expose.Strategy},
+			Etcd:              etcd(in),
+			APIServer:         spec.APIServer,
+			ControllerManager: spec.ControllerManager,
+			Scheduler:         spec.Scheduler,
+			CoreDNS:           spec.CoreDNS,
+			Monitoring:        spec.Monitoring,
+			NodePools:         nodePools(in.NodePools),
+		},
+	}
+	if hc.Spec.Expose.Strategy == "" {
+		hc.Spec.Expose.Strategy = in.Seed.Spec.Defaults.ExposeStrategy
+	}
+	return hc.DeepCopy(), secrets(in), nil
+}
+
+// objectMeta is that of an object on the seed. Its labels lead back to the Cluster.
+func objectMeta(in Input, name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name:      name,
+		Namespace: hostingv1alpha1.NamespacePrefix + in.Cluster.Status.ID,
+		Labels: map[string]string{
+			hostingv1alpha1.LabelCluster: in.Cluster.Status.ID,
+			v1alpha1.LabelProject:        in.Project.Name,
+			v1alpha1.LabelCluster:        in.Cluster.Name,
+		},
+	}
+}
+
+// etcd keeps the volume that was once chosen where the cluster does not say: it cannot shrink or change its class.
+func etcd(in Input) hostingv1alpha1.Etcd {
+	defaults := in.Seed.Spec.Defaults
+	e := hostingv1alpha1.Etcd{Storage: resource.MustParse(defaultEtcdStorage), StorageClassName: defaults.EtcdStorageClassName}
+	if defaults.EtcdStorage != nil {
+		e.Storage = *defaults.EtcdStorage
+	}
+	if in.Current != nil {
+		e = in.Current.Spec.Etcd
+	}
+	if wanted := in.Cluster.Spec.Etcd.Storage; wanted != nil {
+		e.Storage = *wanted
+	}
+	return e
+}
+
+// nodePools are sorted by name.
+func nodePools(pools []v1alpha1.NodePool) []hostingv1alpha1.NodePool {
+	var resolved []hostingv1alpha1.NodePool
+	for _, pool := range pools {
+		resolved = append(resolved, hostingv1alpha1.NodePool{
+			Name:     pool.Name,
+			Replicas: pool.Spec.Replicas,
+			Version:  pool.Spec.Version,
+			Labels:   pool.Spec.Labels,
+			Taints:   pool.Spec.Taints,
+			Provider: pool.Spec.Provider,
+		})
+	}
+	slices.SortFunc(resolved, func(a, b hostingv1alpha1.NodePool) int { return strings.Compare(a.Name, b.Name) })
+	return resolved
+}
+
+func secrets(in Input) []*corev1.Secret {
+	if in.Credentials == nil {
+		return nil
+	}
+	return []*corev1.Secret{{
+		ObjectMeta: objectMeta(in, hostingv1alpha1.SecretCredentials),
+		Data:       maps.Clone(in.Credentials.Data),
+	}}
+}
+
+// checkDatacenter says whether the project may have clusters in the datacenter.
+func checkDatacenter(in Input) error {
+	dc, project := in.Datacenter, in.Project
+	if allowed := project.Spec.Datacenters; len(allowed) > 0 && !slices.Contains(allowed, dc.Name) {
+		return kube.Wait(v1alpha1.ReasonForbidden, fmt.Sprintf("spec.datacenter: project %s may use %s, not %s: choose one of them, or have an admin add it to spec.datacenters of the Project",
+			project.Name, strings.Join(allowed, ", "), dc.Name), 0)
+	}
+	if allowed := dc.Spec.Projects; len(allowed) > 0 && !slices.Contains(allowed, project.Name) {
+		return kube.Wait(v1alpha1.ReasonForbidden, fmt.Sprintf("spec.datacenter: %s is not open to project %s: choose another, or have an admin add the project to spec.projects of the Datacenter",
+			dc.Name, project.Name), 0)
+	}
+	for _, member := range project.Spec.Members {
+		if member.Kind == v1alpha1.MemberUser && !emailAllowed(dc.Spec.RequiredEmails, member.Name) {
+			return kube.Wait(v1alpha1.ReasonForbidden, fmt.Sprintf("spec.datacenter: %s is for %s only, and project %s has the member %s: choose another datacenter, or remove the member",
+				dc.Name, strings.Join(dc.Spec.RequiredEmails, ", "), project.Name, member.Name), 0)
+		}
+	}
+	return nil
+}
+
+// emailAllowed reports whether email is one of allowed, or of one of its domains; all are if allowed is empty.
+func emailAllowed(allowed []string, email string) bool {
+	return len(allowed) == 0 || slices.ContainsFunc(allowed, func(a string) bool {
+		return a == email || strings.HasPrefix(a, "@") && strings.HasSuffix(email, a)
+	})
+}
+
+// checkPreset says whether the project may use the preset, and whether it fits.
+func checkPreset(in Input) error {
+	provider := in.Datacenter.Spec.Provider.Name()
+	if in.Preset == nil {
+		if provider == v1alpha1.ProviderLocal || provider == v1alpha1.ProviderBringYourOwn {
+			return nil
+		}
+		return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("spec.preset: datacenter %s is of the provider %s, which wants credentials: name a Preset for it",
+			in.Datacenter.Name, provider))
+	}
+	if in.Preset.Spec.Provider != provider {
+		return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("spec.preset: %s is for the provider %s, and datacenter %s is of %s: name another Preset",
+			in.Preset.Name, in.Preset.Spec.Provider, in.Datacenter.Name, provider))
+	}
+	if allowed := in.Preset.Spec.Projects; len(allowed) > 0 && !slices.Contains(allowed, in.Project.Name) {
+		return kube.Wait(v1alpha1.ReasonForbidden, fmt.Sprintf("spec.preset: %s is not open to project %s: name another, or have an admin add the project to spec.projects of the Preset",
+			in.Preset.Name, in.Project.Name), 0)
+	}
+	return nil
+}
+
+// checkVersions says whether there are releases of the cluster's and its pools' versions. What the cluster has already it
+// may keep.
+func checkVersions(in Input) error {
+	var known, available []string
+	for _, release := range in.Releases {
+		available = append(available, release.Name)
+	}
+	slices.Sort(available)
+	known = append(known, available...)
+	if in.Current != nil {
+		known = append(known, in.Current.Spec.Version)
+		for _, pool := range in.Current.Spec.NodePools {
+			known = append(known, pool.Version)
+		}
+	}
+	if v := in.Cluster.Spec.Version; !slices.Contains(known, v) {
+		return kube.Wait(v1alpha1.ReasonUnsupportedVersion, fmt.Sprintf("spec.version: there is no Release %s: choose one of %s, or have an admin make it", v, orNone(available)), 0)
+	}
+	for _, pool := range in.NodePools {
+		if v := pool.Spec.Version; v != "" && !slices.Contains(known, v) {
+			return kube.Wait(v1alpha1.ReasonUnsupportedVersion, fmt.Sprintf("NodePool %s: spec.version: there is no Release %s: choose one of %s, or have an admin make it", pool.Name, v, orNone(available)), 0)
+		}
+	}
+	return nil
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none (there are no Releases)"
+	}
+	return strings.Join(names, ", ")
+}
+
+// mostNodePools is how many pools a HostedCluster may have.
+const mostNodePools = 50
+
+// checkPools says whether the pools fit to the datacenter.
+func checkPools(in Input) error {
+	if n := len(in.NodePools); n > mostNodePools {
+		return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("the cluster has %d NodePools, and may have %d: delete some", n, mostNodePools))
+	}
+	for _, pool := range in.NodePools {
+		if want, got := in.Datacenter.Spec.Provider.Name(), providerOf(pool.Spec.Provider); want != got {
+			return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("NodePool %s: spec.provider: it is for the provider %s, and datacenter %s is of %s: delete the pool, or make the cluster in another datacenter",
+				pool.Name, got, in.Datacenter.Name, want))
+		}
+	}
+	return nil
+}
+
+// providerOf returns the name of the block that is there.
+func providerOf(p hostingv1alpha1.Provider) v1alpha1.ProviderName {
+	if p.Local != nil {
+		return v1alpha1.ProviderLocal
+	}
+	return ""
+}
