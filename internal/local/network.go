@@ -14,6 +14,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // connect joins the sandbox (the process pid) to the host: one veth pair, routes on both ends, and a rule that lets pods
@@ -53,6 +54,9 @@ func connect(ctx context.Context, pid int, s Settings) error {
 		return err
 	}
 	if err := ensureRoute(inside, guestInterface, netip.MustParsePrefix("0.0.0.0/0"), s.HostAddress()); err != nil {
+		return err
+	}
+	if err := ensureUnreachable(inside, s.PodCIDR); err != nil {
 		return err
 	}
 	for _, to := range []netip.Prefix{s.PodCIDR, s.LoadBalancerCIDR} {
@@ -146,6 +150,18 @@ func ensureRoute(h *netlink.Handle, name string, to netip.Prefix, via netip.Addr
 	route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: dst, Gw: via.AsSlice()}
 	if err := h.RouteReplace(route); err != nil {
 		return fmt.Errorf("route %s through %s: %w", to, name, err)
+	}
+	return nil
+}
+
+// ensureUnreachable has the node say at once that a pod is gone, instead of sending what is for it to the host and back.
+func ensureUnreachable(h *netlink.Handle, pods netip.Prefix) error {
+	_, dst, err := netlinkNet(pods)
+	if err != nil {
+		return err
+	}
+	if err := h.RouteReplace(&netlink.Route{Dst: dst, Type: unix.RTN_UNREACHABLE, Priority: 4096}); err != nil {
+		return fmt.Errorf("make %s unreachable but for pods that exist: %w", pods, err)
 	}
 	return nil
 }
