@@ -24,7 +24,7 @@ test: verify lint unit e2e ## Test everything: generated files, style, units, an
 
 .PHONY: unit
 unit: ## Run the tests that need no running platform; controllers run against a real kube-apiserver and etcd
-	go test ./...
+	go test -count=1 ./... # a result of before would not know that a CRD or the chart has changed
 
 .PHONY: e2e
 e2e: ## Run the tests against the local platform, which is brought up if it is not (as root)
