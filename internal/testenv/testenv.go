@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -59,7 +60,9 @@ func start(ctx context.Context) (*envtest.Environment, error) {
 		CRDDirectoryPaths:     []string{filepath.Join(builder.Source(), "deploy", "chart", "files", "crds")},
 		ErrorIfCRDPathMissing: true,
 	}
-	_, err = env.Start()
+	if _, err = env.Start(); err != nil {
+		err = errors.Join(err, env.Stop()) // what has started goes on otherwise: a CRD may have been refused
+	}
 	return env, err
 }
 
