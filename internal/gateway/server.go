@@ -15,16 +15,13 @@ package gateway
 import (
 	"bufio"
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
-	"canopy.dev/canopy/internal/relay"
+	"canopy.dev/canopy/internal/forward"
 )
 
 const (
@@ -34,8 +31,6 @@ const (
 	dialTimeout = 10 * time.Second
 	// maxHello is how much a client may send before it is known where it wants to go. Go's TLS takes as much.
 	maxHello = 64 << 10
-	// maxRetry is the longest pause after a failure to accept a connection, for want of descriptors.
-	maxRetry = time.Second
 )
 
 // Routes finds the address of a cluster's port, such as "10.96.0.17:443", by the cluster's name and the port's number.
@@ -64,29 +59,13 @@ func NewServer(domain string, routes Routes) *Server {
 
 // Serve accepts connections until listener is closed, and then returns nil. The accepted ones go on.
 func (s *Server) Serve(listener net.Listener) error {
-	pause := time.Duration(0)
-	for {
-		conn, err := listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil { // such as too many open files: connections that end will make room
-			pause = min(max(2*pause, 5*time.Millisecond), maxRetry)
-			slog.Error("Cannot accept a connection", "error", err, "retryAfter", pause)
-			time.Sleep(pause)
-			continue
-		}
-		pause = 0
-		tcp, ok := conn.(*net.TCPConn)
-		if !ok {
-			return fmt.Errorf("the gateway serves TCP, not %s", listener.Addr().Network())
-		}
-		s.track(tcp, true)
+	return forward.Accept(listener, func(conn net.Conn) {
+		s.track(conn, true)
 		go func() {
-			defer s.track(tcp, false)
-			s.handle(tcp)
+			defer s.track(conn, false)
+			s.handle(conn)
 		}()
-	}
+	})
 }
 
 // Drain waits until all accepted connections have ended, and closes those that have not when ctx ends.
@@ -124,7 +103,7 @@ func (s *Server) track(conn net.Conn, open bool) {
 }
 
 // handle serves one connection to its end.
-func (s *Server) handle(client *net.TCPConn) {
+func (s *Server) handle(client net.Conn) {
 	defer func() { _ = client.Close() }()
 	if err := client.SetDeadline(time.Now().Add(s.timeout)); err != nil {
 		return
@@ -155,11 +134,11 @@ func (s *Server) handle(client *net.TCPConn) {
 		return
 	}
 	s.metrics.connections.WithLabelValues(want.by).Inc()
-	relay.Between(client, conn.(*net.TCPConn), s.metrics.in, s.metrics.out)
+	forward.Between(client, conn, s.metrics.in, s.metrics.out)
 }
 
 // start says yes to the client, where it waits for that, and hands on what it has sent already.
-func (s *Server) start(client *net.TCPConn, backend net.Conn, want request) bool {
+func (s *Server) start(client, backend net.Conn, want request) bool {
 	if want.by == byConnect {
 		if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 			return false

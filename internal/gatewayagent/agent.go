@@ -26,7 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"canopy.dev/canopy/internal/relay"
+	"canopy.dev/canopy/internal/forward"
 )
 
 // dialTimeout is how long it may take until the control plane is reached.
@@ -127,19 +127,10 @@ type Forwarder struct {
 // Serve accepts connections until ctx ends. The accepted ones end with the process.
 func (f *Forwarder) Serve(ctx context.Context, listener net.Listener) error {
 	context.AfterFunc(ctx, func() { _ = listener.Close() })
-	for {
-		conn, err := listener.Accept()
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err // kubelet starts it anew
-		}
-		go f.handle(ctx, conn.(*net.TCPConn))
-	}
+	return forward.Accept(listener, func(conn net.Conn) { go f.handle(ctx, conn) })
 }
 
-func (f *Forwarder) handle(ctx context.Context, client *net.TCPConn) {
+func (f *Forwarder) handle(ctx context.Context, client net.Conn) {
 	defer func() { _ = client.Close() }()
 	server, ahead, err := f.dial(ctx)
 	if err != nil {
@@ -152,24 +143,20 @@ func (f *Forwarder) handle(ctx context.Context, client *net.TCPConn) {
 			return
 		}
 	}
-	relay.Between(client, server, nil, nil)
+	forward.Between(client, server, nil, nil)
 }
 
 // dial returns a connection to the place, and what has been read of it already.
-func (f *Forwarder) dial(ctx context.Context) (conn *net.TCPConn, ahead []byte, err error) {
+func (f *Forwarder) dial(ctx context.Context) (conn net.Conn, ahead []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	address := f.To
 	if f.Gateway != "" {
 		address = f.Gateway
 	}
-	dialled, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, nil, err
-	}
-	conn = dialled.(*net.TCPConn)
-	if f.Gateway == "" {
-		return conn, nil, nil
+	conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil || f.Gateway == "" {
+		return conn, nil, err
 	}
 	if ahead, err = f.connect(ctx, conn); err != nil {
 		_ = conn.Close()

@@ -7,11 +7,14 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 	"time"
+
+	"canopy.dev/canopy/internal/forward"
 )
 
 // targetTimeout is how long a pod, Service or kubelet may take to accept a connection. Callers give up after 30 seconds.
@@ -53,37 +56,26 @@ func (a *agent) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	a.meter.open.Inc()
 	defer a.meter.open.Dec()
 	_ = caller.SetDeadline(time.Time{})
-	if _, err := caller.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n")); err != nil {
+	if err := establish(caller, buffered.Reader, target); err != nil {
 		_ = caller.Close()
 		_ = target.Close()
 		return
 	}
-	splice(unread{caller, buffered.Reader}, target)
+	forward.Between(caller, target, nil, nil)
+}
+
+// establish says yes to the caller, and hands on what it has sent ahead of that.
+func establish(caller io.Writer, ahead *bufio.Reader, target io.Writer) error {
+	if _, err := io.WriteString(caller, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		return err
+	}
+	_, err := io.CopyN(target, ahead, int64(ahead.Buffered()))
+	return err
 }
 
 func dialTarget(ctx context.Context, address string) (net.Conn, error) {
 	dialer := net.Dialer{KeepAlive: keepAlive, Timeout: targetTimeout}
 	return dialer.DialContext(ctx, "tcp", address)
-}
-
-// unread is a connection of which the reader may hold bytes already.
-type unread struct {
-	net.Conn
-	reader *bufio.Reader
-}
-
-func (u unread) Read(p []byte) (int, error) {
-	if u.reader.Buffered() > 0 {
-		return u.reader.Read(p)
-	}
-	return u.Conn.Read(p)
-}
-
-func (u unread) CloseWrite() error {
-	if half, ok := u.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
 }
 
 // onlyThrough accepts what comes from the tunnel's server to the tunnel's address, and closes everything else: other pods

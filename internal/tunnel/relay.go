@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"k8s.io/klog/v2"
+
+	"canopy.dev/canopy/internal/forward"
 )
 
 const (
@@ -67,16 +69,7 @@ func loadTLS(certFile, keyFile, caFile string) (*tls.Config, error) {
 
 // serve accepts connections until the listener is closed.
 func (r *relay) serve(ctx context.Context, listener net.Listener) error {
-	for {
-		conn, err := listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("accepting connections: %w", err)
-		}
-		go r.handle(ctx, conn)
-	}
+	return forward.Accept(listener, func(conn net.Conn) { go r.handle(ctx, conn) })
 }
 
 func (r *relay) handle(ctx context.Context, raw net.Conn) {
@@ -100,7 +93,7 @@ func (r *relay) handle(ctx context.Context, raw net.Conn) {
 	r.meter.dial.Observe(time.Since(start).Seconds())
 	r.meter.open.Inc()
 	defer r.meter.open.Dec()
-	splice(conn, agent)
+	forward.Between(conn, agent, nil, nil)
 }
 
 // admit lets in who shows the certificate of the control plane.

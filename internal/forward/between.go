@@ -1,12 +1,14 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package relay copies between two connections. It runs in the gateway and in its agents, where most connections are idle
-// most of the time: while nothing arrives, a connection holds no buffer and no descriptor but its own.
-package relay
+// Package forward accepts connections and copies between them. It runs in the gateway and its agents, and at both ends of the tunnel, where
+// most connections are idle most of the time: while nothing arrives, a TCP connection holds no buffer and no descriptor but
+// its own.
+package forward
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -21,7 +23,7 @@ type Counter interface{ Add(bytes float64) }
 
 // Between copies in both directions until both have ended, then closes both connections. When one side ends its half, the
 // other is told so and may go on. A nil Counter counts nothing.
-func Between(a, b *net.TCPConn, fromA, fromB Counter) {
+func Between(a, b net.Conn, fromA, fromB Counter) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -34,17 +36,27 @@ func Between(a, b *net.TCPConn, fromA, fromB Counter) {
 }
 
 // half copies from src to dst until src ends. After an error neither is of use any more, so that the other half ends too.
-func half(dst, src *net.TCPConn, count Counter) {
+func half(dst, src net.Conn, count Counter) {
 	if err := pump(dst, src, count); err != nil {
 		_ = src.Close()
 		_ = dst.Close()
 		return
 	}
-	_ = dst.CloseWrite()
+	if c, ok := dst.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
 }
 
-func pump(dst, src *net.TCPConn, count Counter) error {
-	raw, err := src.SyscallConn()
+func pump(dst, src net.Conn, count Counter) error {
+	tcp, ok := src.(*net.TCPConn)
+	if !ok { // TLS keeps a buffer of its own anyhow
+		n, err := io.Copy(dst, src)
+		if count != nil {
+			count.Add(float64(n))
+		}
+		return err
+	}
+	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return err
 	}
