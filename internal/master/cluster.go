@@ -70,7 +70,7 @@ func setupCluster(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 		Watches(&v1alpha1.Seed{}, wakes(find.ofSeed), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, readinessChanged))).
 		Watches(&corev1.Secret{}, wakes(find.ofSecret)).
 		WatchesRawSource(source.Channel(seeds.Events, wakes(onSeed))).
-		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: rateLimiter()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 

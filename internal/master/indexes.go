@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
 )
 
 // The fields by which objects are found that refer to another. The API server can select by them, too.
@@ -59,15 +60,7 @@ func wakes(find func(context.Context, client.Object) []reconcile.Request) handle
 type referrers struct{ client.Reader }
 
 func (r referrers) clusters(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
-	list := &v1alpha1.ClusterList{}
-	if err := r.List(ctx, list, opts...); err != nil {
-		return nil // the cache fails to list only while it starts or stops
-	}
-	requests := make([]reconcile.Request, 0, len(list.Items))
-	for i := range list.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
-	}
-	return requests
+	return kube.Requests(ctx, r, &v1alpha1.ClusterList{}, opts...)
 }
 
 func (r referrers) ofDatacenter(ctx context.Context, dc client.Object) []reconcile.Request {

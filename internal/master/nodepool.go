@@ -32,21 +32,13 @@ type NodePoolReconciler struct{ client.Client }
 func setupNodePool(mgr ctrl.Manager, opts Options) error {
 	r := &NodePoolReconciler{mgr.GetClient()}
 	ofCluster := func(ctx context.Context, cluster client.Object) []reconcile.Request {
-		pools := &v1alpha1.NodePoolList{}
-		if err := r.List(ctx, pools, client.InNamespace(cluster.GetNamespace()), client.MatchingFields{indexCluster: cluster.GetName()}); err != nil {
-			return nil
-		}
-		var requests []reconcile.Request
-		for i := range pools.Items {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&pools.Items[i])})
-		}
-		return requests
+		return kube.Requests(ctx, r, &v1alpha1.NodePoolList{}, client.InNamespace(cluster.GetNamespace()), client.MatchingFields{indexCluster: cluster.GetName()})
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(nodePoolController).
 		For(&v1alpha1.NodePool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Cluster{}, wakes(ofCluster)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: rateLimiter()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 

@@ -50,7 +50,7 @@ func setupProject(mgr ctrl.Manager, opts Options) error {
 		Watches(&v1alpha1.Cluster{}, wakes(projectOf), builder.WithPredicates(comesOrGoes)).
 		Watches(&corev1.Namespace{}, wakes(projectOf), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesMetadata(&rbacv1.RoleBinding{}, wakes(projectOf), builder.WithPredicates(comesOrGoes)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: rateLimiter()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 

@@ -63,21 +63,16 @@ func setupSeed(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 		Clock: opts.Clock, ProbePeriod: opts.ProbePeriod,
 	}
 	ofSecret := func(ctx context.Context, secret client.Object) []reconcile.Request {
-		list := &v1alpha1.SeedList{}
-		if secret.GetNamespace() != v1alpha1.SystemNamespace || r.List(ctx, list, client.MatchingFields{indexKubeconfig: secret.GetName()}) != nil {
+		if secret.GetNamespace() != v1alpha1.SystemNamespace {
 			return nil
 		}
-		var requests []reconcile.Request
-		for i := range list.Items {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
-		}
-		return requests
+		return kube.Requests(ctx, r, &v1alpha1.SeedList{}, client.MatchingFields{indexKubeconfig: secret.GetName()})
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(seedController).
 		For(&v1alpha1.Seed{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Secret{}, wakes(ofSecret)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: rateLimiter()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 

@@ -81,21 +81,13 @@ func setupBootstrap(mgr ctrl.Manager, clusters clustercache.ClusterCache, opts O
 		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName)).
 		Watches(&v1alpha1.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(r.ofCluster)).
 		WatchesRawSource(clusters.GetClusterSource(bootstrapController, r.ofCluster)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: rateLimiter()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
 // ofCluster returns the BootstrapConfigs of a cluster whose API has answered, or that has been connected.
 func (r *BootstrapReconciler) ofCluster(ctx context.Context, cluster client.Object) []reconcile.Request {
-	configs := &v1alpha1.BootstrapConfigList{}
-	if err := r.List(ctx, configs, client.InNamespace(cluster.GetNamespace())); err != nil {
-		return nil // the cache only fails before it has started
-	}
-	var requests []reconcile.Request
-	for i := range configs.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&configs.Items[i])})
-	}
-	return requests
+	return kube.Requests(ctx, r, &v1alpha1.BootstrapConfigList{}, client.InNamespace(cluster.GetNamespace()))
 }
 
 // Reconcile brings the user data of one machine a step further.

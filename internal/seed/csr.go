@@ -56,7 +56,7 @@ func setupCSR(mgr ctrl.Manager, clusters clustercache.ClusterCache, workers int)
 		// What was not known of a machine when it asked may be known now.
 		Watches(&v1alpha1.BootstrapConfig{}, handler.EnqueueRequestsFromMapFunc(r.pending), builder.WithPredicates(tokenChanged)).
 		Watches(&v1alpha1.ProviderMachine{}, handler.EnqueueRequestsFromMapFunc(r.pending), builder.WithPredicates(addressesChanged)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: rateLimiter()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: kube.RateLimiter()}).
 		Build(r)
 	r.controller = c
 	return err

@@ -59,7 +59,7 @@ func setupProviderMachine(mgr ctrl.Manager, workers int) error {
 		// The three objects of a machine have the same name.
 		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.BootstrapConfig{}, handler.EnqueueRequestsFromMapFunc(sameName)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: rateLimiter()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 

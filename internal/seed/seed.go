@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +20,6 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/workqueue"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -191,19 +189,13 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Watches(&clusterv1.MachineSet{}, toCluster, builder.WithPredicates(goes)).
 		WatchesRawSource(source.Channel(r.prober.Answered, answered)).
 		WatchesRawSource(clusters.GetClusterSource(hostedClusterController, clusterOf)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: rateLimiter()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Build(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return err
 	}
 	r.addons.watcher = c
 	return nil
-}
-
-// rateLimiter backs off for each cluster by itself, from a tenth of a second, so that a burst of conflicts costs nothing
-// that a user would notice, to two minutes.
-func rateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
-	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 2*time.Minute)
 }
 
 // notMachine lets the pods of control planes and what stands beside them through, not those that are machines.
