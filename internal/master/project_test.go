@@ -27,10 +27,18 @@ import (
 	"canopy.dev/canopy/internal/kube"
 )
 
-// installRoles applies the ClusterRoles of the chart.
+// installRoles applies the chart's roles of people, and the master's own rights.
 func installRoles(t *testing.T, c client.Client) {
 	t.Helper()
-	content, err := os.ReadFile("../../deploy/chart/files/roles.yaml")
+	ensureNamespace(t, c, v1alpha1.SystemNamespace)
+	for _, file := range []string{"roles.yaml", "master/rbac.yaml", "master/own-seed.yaml"} {
+		applyFile(t, c, "../../deploy/chart/files/"+file)
+	}
+}
+
+func applyFile(t *testing.T, c client.Client, path string) {
+	t.Helper()
+	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
