@@ -52,7 +52,7 @@ const (
 
 // SeedSpec says how to reach the seed, what is installed there, and what its clusters get where they do not say.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.kubeconfigSecretName) || self.kubeconfigSecretName == ” || has(self.install) && self.install == 'Manual' || has(self.address) && self.address != ”",message="address is required where the master installs: give the IP address of the seed's nodes, or set install to Manual"
+// +kubebuilder:validation:XValidation:rule="!has(self.kubeconfigSecretName) || self.kubeconfigSecretName.size() == 0 || has(self.install) && self.install == 'Manual' || has(self.address) && self.address.size() > 0",message="address is required where the master installs: give the IP address of the seed's nodes, or set install to Manual"
 type SeedSpec struct {
 	// kubeconfigSecretName is the name of the Secret, in the namespace canopy-system, whose key kubeconfig is the seed's
 	// kubeconfig; none: the seed is the master's own cluster.
@@ -90,7 +90,7 @@ type SeedSpec struct {
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=45
-	// +kubebuilder:validation:XValidation:rule="self == '' || isIP(self)",message="must be an IP address"
+	// +kubebuilder:validation:XValidation:rule="self.size() == 0 || isIP(self)",message="must be an IP address"
 	Address string `json:"address,omitempty"`
 
 	// reservedCIDRs are ranges that user clusters may not use, because the seed does: those of its nodes, pods and Services.
@@ -163,7 +163,7 @@ type SeedGateway struct {
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=45
-	// +kubebuilder:validation:XValidation:rule="self == '' || isIP(self)",message="must be an IP address"
+	// +kubebuilder:validation:XValidation:rule="self.size() == 0 || isIP(self)",message="must be an IP address"
 	Address string `json:"address,omitempty"`
 
 	// serviceType is how the gateway is reached.

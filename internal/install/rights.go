@@ -51,6 +51,11 @@ func HandoverRights() []Right {
 	}
 }
 
+// OwnRights are those that the master needs in its own cluster when that is a seed: it has no token to renew.
+func OwnRights() []Right {
+	return slices.DeleteFunc(HandoverRights(), func(r Right) bool { return slices.Contains(r.Rule.ResourceNames, MasterAccount) })
+}
+
 func rule(verbs []string, group string, resources ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{Verbs: verbs, APIGroups: []string{group}, Resources: resources}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -125,5 +126,34 @@ func TestMissing(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A master that is its own seed has in the chart what a master is given elsewhere.
+func TestTheOwnSeedHasTheRightsOfASeed(t *testing.T) {
+	own := values()
+	own["master"] = map[string]any{"enabled": true, "ownSeed": true}
+	objs, err := Canopy(own).Render(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wide, narrow []rbacv1.PolicyRule
+	for _, obj := range objs {
+		if !strings.HasPrefix(obj.GetName(), "canopy-master") {
+			continue
+		}
+		rights, err := grantedBy(obj)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, right := range rights {
+			if right.Namespace == "" {
+				wide = append(wide, right.Rule)
+			}
+			narrow = append(narrow, right.Rule)
+		}
+	}
+	if missing := Missing(OwnRights(), wide, narrow); len(missing) > 0 {
+		t.Errorf("the chart does not give the master the right to %v", missing)
 	}
 }

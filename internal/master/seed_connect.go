@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -110,9 +109,7 @@ func (to *remote) checkKinds() error {
 func (to *remote) checkRights(ctx context.Context) error {
 	rights := install.HandoverRights()
 	if to.own {
-		rights = slices.DeleteFunc(rights, func(right install.Right) bool {
-			return slices.Contains(right.Rule.ResourceNames, install.MasterAccount)
-		})
+		rights = install.OwnRights()
 	}
 	denied, err := install.Denied(ctx, to.api, rights)
 	if err != nil {

@@ -91,7 +91,10 @@ func unavailable(d *appsv1.Deployment, pods []corev1.Pod) string {
 			return why
 		}
 	}
-	return fmt.Sprintf("%d of %d pods are available", d.Status.AvailableReplicas, want)
+	if d.Status.ObservedGeneration < d.Generation {
+		return "its new version is about to start"
+	}
+	return fmt.Sprintf("%d of %d pods of its version are available", min(d.Status.UpdatedReplicas, d.Status.AvailableReplicas), want)
 }
 
 // waitsFor says why a pod does not run, as far as Kubernetes says it. It names no pod, so that the message stays when a pod

@@ -164,7 +164,7 @@ func TestTheLifeOfASeed(t *testing.T) {
 	create(t, b.master, b.seed)
 	purge(t, b.master, b.seed)
 
-	b.want("it was installed", v1alpha1.ReasonWaitingForPods, "canopy-seed: 0 of 1 pods are available")
+	b.want("it was installed", v1alpha1.ReasonWaitingForPods, "canopy-seed: its new version is about to start")
 	if installed := meta.FindStatusCondition(b.seed.Status.Conditions, v1alpha1.ConditionInstalled); installed == nil || installed.Status != metav1.ConditionTrue || b.seed.Status.InstalledVersion != install.Version {
 		t.Errorf("Installed: %+v, version %q", installed, b.seed.Status.InstalledVersion)
 	}
@@ -216,7 +216,7 @@ func (b *bareSeed) changeIsInstalled() {
 	if err := b.master.Update(b.Context(), b.seed); err != nil {
 		b.Fatal(err)
 	}
-	b.want("a change", v1alpha1.ReasonWaitingForPods, "canopy-seed: 0 of 1") // it has not been observed yet
+	b.want("a change", v1alpha1.ReasonWaitingForPods, "canopy-seed: its new version is about to start")
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: seedManagerName, Namespace: v1alpha1.SystemNamespace}}
 	get(b.T, b.remote, d)
 	if n := b.revisions(); n != before+1 || !slices.Contains(d.Spec.Template.Spec.Containers[0].Args, "--registry-mirror=https://registry.example.com") {
@@ -226,7 +226,7 @@ func (b *bareSeed) changeIsInstalled() {
 	if err := b.remote.Delete(b.Context(), d); err != nil {
 		b.Fatal(err)
 	}
-	b.want("it was deleted", v1alpha1.ReasonWaitingForPods, "canopy-seed: 0 of 1")
+	b.want("it was deleted", v1alpha1.ReasonWaitingForPods, "canopy-seed: its new version is about to start")
 	b.run(seedManagerName)
 	b.want("and its pods run", v1alpha1.ReasonReady, "")
 }
@@ -331,7 +331,7 @@ func TestUnavailable(t *testing.T) {
 		want   string
 	}{
 		"it runs":           {running, corev1.PodStatus{}, ""},
-		"it is not seen":    {appsv1.DeploymentStatus{ObservedGeneration: 1, UpdatedReplicas: 1, AvailableReplicas: 1}, corev1.PodStatus{}, "1 of 1 pods are available"},
+		"it is not seen":    {appsv1.DeploymentStatus{ObservedGeneration: 1, UpdatedReplicas: 1, AvailableReplicas: 1}, corev1.PodStatus{}, "its new version is about to start"},
 		"there is no image": {appsv1.DeploymentStatus{}, corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "seed", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "not found"}}}}}, "its container seed waits: ImagePullBackOff: not found"},
 		"there is no room":  {appsv1.DeploymentStatus{}, corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes are available"}}}, "no node takes its pod: 0/1 nodes are available"},
 		"it crashes":        {appsv1.DeploymentStatus{}, corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "seed", LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error"}}}}}, "its container seed ended with code 1 (Error) and was started again"},
