@@ -187,7 +187,7 @@ func (b *bench) inside(ctx context.Context, name string) (*rest.Config, kubernet
 	var inside kubernetes.Interface
 	var config *rest.Config
 	err := wait.PollUntilContextCancel(ctx, poll, true, func(ctx context.Context) (bool, error) {
-		kubeconfig, err := access.Kubeconfig(ctx, b.seed, access.Request{Cluster: name, User: "bench", Groups: []string{access.AdminGroup}, TTL: time.Hour})
+		kubeconfig, err := access.Kubeconfig(ctx, access.Request{Place: access.Place{Name: name, ID: name, Seed: b.seed}, User: "bench", Groups: []string{access.AdminGroup}, TTL: time.Hour})
 		if err != nil {
 			return false, nil
 		}

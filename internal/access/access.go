@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package access gets people into user clusters. It runs in the canopy command, reads a cluster's endpoint and the seed's
-// own way into it from the seed, and has the cluster itself sign a short-lived client certificate: no key ever leaves the
-// place where it was made, and the cluster's API has a record of who was let in.
+// Package access gets people into user clusters. It runs in the canopy command, reads on the master which seed a cluster is
+// on, and from that seed the cluster's endpoint and the seed's own way into it, and has the cluster itself sign a short-lived
+// client certificate: no key ever leaves the place where it was made, and the cluster's API has a record of who was let in.
 package access
 
 import (
@@ -42,8 +42,8 @@ const MinTTL = 10 * time.Minute
 
 // Request says who wants in.
 type Request struct {
-	// Cluster is the name of the HostedCluster.
-	Cluster string
+	// Place is where the cluster is.
+	Place Place
 	// User and Groups are what the cluster will know the holder as.
 	User   string
 	Groups []string
@@ -52,12 +52,12 @@ type Request struct {
 }
 
 // Kubeconfig returns a kubeconfig with a new client certificate. Its cluster, user and context are all named
-// "canopy-<cluster>". It fails if the cluster does not exist or its API does not answer.
-func Kubeconfig(ctx context.Context, seed client.Reader, req Request) (*clientcmdapi.Config, error) {
+// "canopy-<name>", with the place's name. It fails if the cluster does not exist or its API does not answer.
+func Kubeconfig(ctx context.Context, req Request) (*clientcmdapi.Config, error) {
 	if req.TTL < MinTTL {
 		return nil, fmt.Errorf("a certificate lives %s at the least, not %s", MinTTL, req.TTL)
 	}
-	status, config, err := adminConfig(ctx, seed, req.Cluster)
+	status, config, err := adminConfig(ctx, req.Place)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +67,9 @@ func Kubeconfig(ctx context.Context, seed client.Reader, req Request) (*clientcm
 	}
 	cert, key, err := sign(ctx, inside, req)
 	if err != nil {
-		return nil, fmt.Errorf("having the cluster %s sign a certificate for %s: %w", req.Cluster, req.User, err)
+		return nil, fmt.Errorf("having the cluster %s sign a certificate for %s: %w", req.Place.Name, req.User, err)
 	}
-	name := "canopy-" + req.Cluster
+	name := "canopy-" + req.Place.Name
 	kubeconfig := clientcmdapi.NewConfig()
 	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{
 		Server: status.Endpoint, TLSServerName: status.TLSServerName, CertificateAuthorityData: config.CAData,
@@ -81,25 +81,24 @@ func Kubeconfig(ctx context.Context, seed client.Reader, req Request) (*clientcm
 }
 
 // adminConfig returns the status of the cluster, which has its endpoint, and how the seed manager gets in there.
-func adminConfig(ctx context.Context, seed client.Reader, cluster string) (v1alpha1.HostedClusterStatus, *rest.Config, error) {
+func adminConfig(ctx context.Context, place Place) (v1alpha1.HostedClusterStatus, *rest.Config, error) {
 	hc := &v1alpha1.HostedCluster{}
-	namespace := v1alpha1.NamespacePrefix + cluster
-	if err := seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: cluster}, hc); apierrors.IsNotFound(err) {
-		return hc.Status, nil, fmt.Errorf("there is no cluster %q on this seed: kubectl get hostedclusters -A lists them", cluster)
+	if err := place.Seed.Get(ctx, client.ObjectKey{Namespace: place.Namespace(), Name: place.ID}, hc); apierrors.IsNotFound(err) {
+		return hc.Status, nil, fmt.Errorf("cluster %s is not on its seed yet: kubectl get clusters -A -o wide says what it waits for", place.Name)
 	} else if err != nil {
-		return hc.Status, nil, fmt.Errorf("reading the cluster %s: %w", cluster, err)
+		return hc.Status, nil, fmt.Errorf("reading the cluster %s: %w", place.Name, err)
 	}
 	secret := &corev1.Secret{}
-	err := seed.Get(ctx, client.ObjectKey{Namespace: namespace, Name: capisecret.Name(cluster, capisecret.Kubeconfig)}, secret)
+	err := place.Seed.Get(ctx, client.ObjectKey{Namespace: place.Namespace(), Name: capisecret.Name(place.ID, capisecret.Kubeconfig)}, secret)
 	if apierrors.IsNotFound(err) || hc.Status.Endpoint == "" {
-		return hc.Status, nil, fmt.Errorf("cluster %s has no API yet: kubectl -n %s get hostedcluster says what it waits for", cluster, namespace)
+		return hc.Status, nil, fmt.Errorf("cluster %s has no API yet: kubectl get clusters,hostedclusters -A -o wide says what it waits for", place.Name)
 	}
 	if err != nil {
-		return hc.Status, nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", cluster, err)
+		return hc.Status, nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", place.Name, err)
 	}
 	config, err := clientcmd.RESTConfigFromKubeConfig(secret.Data[capisecret.KubeconfigDataName])
 	if err != nil {
-		return hc.Status, nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", cluster, err)
+		return hc.Status, nil, fmt.Errorf("reading the seed's way into the cluster %s: %w", place.Name, err)
 	}
 	config.Host, config.ServerName = hc.Status.Endpoint, hc.Status.TLSServerName // the Secret has the address that only pods of the seed reach
 	config.Timeout = 30 * time.Second

@@ -23,6 +23,7 @@ import (
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/local"
 )
 
 // fieldOwner is under which name commands own the fields that they write.
@@ -43,8 +44,8 @@ func (t *target) load() (*rest.Config, error) {
 	rules.ExplicitPath = t.kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: t.context}).ClientConfig()
 	if clientcmd.IsEmptyConfig(err) && t.kubeconfig == "" && t.context == "" {
-		if _, statErr := os.Stat(defaultSeedKubeconfig); statErr == nil {
-			config, err = clientcmd.BuildConfigFromFlags("", defaultSeedKubeconfig)
+		if _, statErr := os.Stat(local.KubeconfigPath); statErr == nil {
+			config, err = clientcmd.BuildConfigFromFlags("", local.KubeconfigPath)
 		}
 	}
 	if err != nil {

@@ -10,39 +10,55 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/access"
+	"canopy.dev/canopy/internal/local"
 )
 
-// defaultSeedKubeconfig is where the local platform puts the kubeconfig of its seed.
-const defaultSeedKubeconfig = "/var/lib/canopy/kubeconfig"
+// clusterFlags say which user cluster is meant, and which master or seed knows it.
+type clusterFlags struct{ kubeconfig, project string }
+
+func (f *clusterFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.kubeconfig, "kubeconfig", local.KubeconfigPath, "kubeconfig of the master, or of a seed that is used without one")
+	flags.StringVarP(&f.project, "project", "p", "", `project of the cluster; needed if several have one of that name; "" is for a cluster in none`)
+}
+
+// find returns the place of the cluster with the name.
+func (f *clusterFlags) find(cmd *cobra.Command, name string) (access.Place, error) {
+	config, err := clientConfig(f.kubeconfig)
+	if err != nil {
+		return access.Place{}, err
+	}
+	query := access.Query{Name: name}
+	if cmd.Flags().Changed("project") {
+		query.Project = &f.project
+	}
+	return access.Find(cmd.Context(), config, query)
+}
 
 func newKubeconfigCommand() *cobra.Command {
 	var (
-		seedKubeconfig string
-		printOnly      bool
-		ttl            time.Duration
+		flags     clusterFlags
+		printOnly bool
+		ttl       time.Duration
 	)
 	cmd := &cobra.Command{
 		Use:   "kubeconfig CLUSTER",
 		Short: "Get into a user cluster: merge a short-lived kubeconfig into yours",
 		Example: "  canopy kubeconfig demo && kubectl get nodes\n" +
-			"  canopy kubeconfig demo --print > demo.yaml",
+			"  canopy kubeconfig demo --project payments --print > demo.yaml",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			seed, err := seedClient(seedKubeconfig)
+			place, err := flags.find(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			config, err := access.Kubeconfig(cmd.Context(), seed, access.Request{
-				Cluster: args[0], User: currentUser(), Groups: []string{access.AdminGroup}, TTL: ttl,
+			config, err := access.Kubeconfig(cmd.Context(), access.Request{
+				Place: place, User: currentUser(), Groups: []string{access.AdminGroup}, TTL: ttl,
 			})
 			if err != nil {
 				return err
@@ -58,7 +74,7 @@ func newKubeconfigCommand() *cobra.Command {
 			return merge(cmd, config, ttl)
 		},
 	}
-	cmd.Flags().StringVar(&seedKubeconfig, "seed-kubeconfig", defaultSeedKubeconfig, "kubeconfig of the seed that hosts the cluster")
+	flags.add(cmd.Flags())
 	cmd.Flags().BoolVar(&printOnly, "print", false, "write the kubeconfig to standard output instead of merging it into yours")
 	cmd.Flags().DurationVar(&ttl, "ttl", 8*time.Hour, "how long the certificate is valid")
 	return cmd
@@ -71,19 +87,16 @@ func currentUser() string {
 	return "admin"
 }
 
-func seedClient(kubeconfig string) (client.Client, error) {
+// clientConfig reads how the master is reached.
+func clientConfig(kubeconfig string) (*rest.Config, error) {
 	if _, err := os.Stat(kubeconfig); err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig of the seed: %w: run canopy up, or name another with --seed-kubeconfig", err)
+		return nil, fmt.Errorf("reading the master's kubeconfig: %w: run canopy up, or name another with --kubeconfig", err)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig of the seed: %w", err)
+		return nil, fmt.Errorf("reading the master's kubeconfig: %w", err)
 	}
-	config.QPS = -1
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	return client.New(config, client.Options{Scheme: scheme})
+	return config, nil
 }
 
 func merge(cmd *cobra.Command, config *clientcmdapi.Config, ttl time.Duration) error {

@@ -30,7 +30,7 @@ The platform runs. Next, in your user cluster:
 and on the platform itself:
 
   ./bin/canopy status
-  ./bin/kubectl --kubeconfig %[2]s get hostedclusters --all-namespaces
+  ./bin/kubectl --kubeconfig %[2]s get clusters,nodepools --all-namespaces
 `
 
 // newUpCommand returns "canopy up": make the local platform run.

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"canopy.dev/canopy/internal/local/sandbox"
 )
@@ -35,7 +37,11 @@ type LogOptions struct {
 // Logs copies a log to out: one of LogNames, or that of a pod of the platform's own cluster, named "namespace/pod".
 func Logs(ctx context.Context, out io.Writer, name string, options LogOptions) error {
 	if namespace, pod, isPod := strings.Cut(name, "/"); isPod {
-		return podLogs(ctx, out, namespace, pod, options)
+		config, err := restConfig()
+		if err != nil {
+			return err
+		}
+		return PodLogs(ctx, out, config, types.NamespacedName{Namespace: namespace, Name: pod}, options)
 	}
 	for _, known := range LogNames {
 		if name == known {
@@ -96,20 +102,17 @@ func tail(content []byte, n int) []byte {
 	return content[end+1:]
 }
 
-func podLogs(ctx context.Context, out io.Writer, namespace, pod string, options LogOptions) error {
-	config, err := restConfig()
-	if err != nil {
-		return err
-	}
+// PodLogs copies the log of a pod to out, of whichever cluster config leads to.
+func PodLogs(ctx context.Context, out io.Writer, config *rest.Config, pod types.NamespacedName, options LogOptions) error {
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
 	}
-	stream, err := clients.CoreV1().Pods(namespace).GetLogs(pod, &corev1.PodLogOptions{
+	stream, err := clients.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
 		Container: options.Container, Follow: options.Follow, TailLines: &options.Tail,
 	}).Stream(ctx)
 	if err != nil {
-		return fmt.Errorf("read the log of pod %s/%s: %w", namespace, pod, err)
+		return fmt.Errorf("read the log of pod %s: %w", pod, err)
 	}
 	defer stream.Close()
 	_, err = io.Copy(out, stream)

@@ -123,7 +123,11 @@ func awaitDeployment(ctx context.Context, c client.Client, key client.ObjectKey)
 // await polls until missing returns an empty string; otherwise it says what is missing, which is in the error when the
 // time is over.
 func await(ctx context.Context, what string, missing func(context.Context) string) error {
-	ctx, cancel := context.WithTimeout(ctx, podTimeout)
+	return awaitFor(ctx, podTimeout, what, missing)
+}
+
+func awaitFor(ctx context.Context, timeout time.Duration, what string, missing func(context.Context) string) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var last string
 	err := poll(ctx, 100*time.Millisecond, func(ctx context.Context) (bool, error) {

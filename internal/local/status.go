@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,6 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/local/sandbox"
 )
 
@@ -34,7 +37,7 @@ const (
 
 // Part is one row of the platform's status.
 type Part struct {
-	// Name of the part; of a user cluster with the prefix "cluster/".
+	// Name of the part; of a user cluster "cluster/<project>/<name>", or "cluster/<name>" if it is in no project.
 	Name string `json:"name"`
 	// State of the part.
 	State PartState `json:"state"`
@@ -129,25 +132,41 @@ func deploymentParts(ctx context.Context, c client.Client) []Part {
 	return parts
 }
 
+// clusterParts are the seeds that the master knows, its clusters, and those that somebody made on this seed by hand.
 func clusterParts(ctx context.Context, c client.Client) []Part {
-	var list hostingv1alpha1.HostedClusterList
-	err := c.List(ctx, &list)
+	seeds := &v1alpha1.SeedList{}
+	err := c.List(ctx, seeds)
 	if meta.IsNoMatchError(err) {
 		return []Part{{"clusters", Absent, "Canopy is not installed yet: run `canopy up`"}}
 	}
 	if err != nil {
+		return []Part{{"seeds", Unhealthy, err.Error()}}
+	}
+	clusters, err := userClusters(ctx, c)
+	if err != nil {
 		return []Part{{"clusters", Unhealthy, err.Error()}}
 	}
 	var parts []Part
-	for i := range list.Items {
-		parts = append(parts, clusterPart(&list.Items[i]))
+	for i := range seeds.Items {
+		parts = append(parts, readyPart("seed/"+seeds.Items[i].Name, &seeds.Items[i]))
+	}
+	for _, cluster := range clusters {
+		switch of := cluster.(type) {
+		case *v1alpha1.Cluster:
+			parts = append(parts, readyPart("cluster/"+strings.TrimPrefix(of.Namespace, v1alpha1.ProjectNamespacePrefix)+"/"+of.Name, of))
+		case *hostingv1alpha1.HostedCluster:
+			if of.Labels[v1alpha1.LabelCluster] == "" {
+				parts = append(parts, readyPart("cluster/"+of.Name, of))
+			}
+		}
 	}
 	return parts
 }
 
-func clusterPart(cluster *hostingv1alpha1.HostedCluster) Part {
-	part := Part{Name: "cluster/" + cluster.Name, State: Unhealthy, Reason: "no controller has looked at it yet"}
-	if ready := meta.FindStatusCondition(cluster.Status.Conditions, hostingv1alpha1.ConditionReady); ready != nil {
+// readyPart is how an object says that it is.
+func readyPart(name string, obj kube.Conditioned) Part {
+	part := Part{Name: name, State: Unhealthy, Reason: "no controller has looked at it yet"}
+	if ready := meta.FindStatusCondition(*obj.StatusConditions(), v1alpha1.ConditionReady); ready != nil {
 		part.Reason = ready.Message
 		if ready.Status == metav1.ConditionTrue {
 			part.State = Healthy

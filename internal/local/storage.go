@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/loadbalancer"
 	"canopy.dev/canopy/internal/localvolume"
@@ -32,7 +33,7 @@ func newClient() (client.Client, error) {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), hostingv1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), hostingv1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	return client.New(config, client.Options{Scheme: scheme})

@@ -61,7 +61,9 @@ func Up(ctx context.Context, options Options) error {
 		{"enforce network policies", u.enforceNetworkPolicies},
 		{"provide load balancers", u.provideLoadBalancers},
 		{"install Canopy", u.installCanopy},
-		{"create the cluster demo", u.createDemo},
+		{"set up the master", u.setUpMaster},
+		{"create the cluster " + DemoCluster, u.createDemo},
+		{"make all clusters ready", u.awaitClusters},
 	})
 }
 

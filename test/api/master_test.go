@@ -200,7 +200,7 @@ func TestNodePoolScales(t *testing.T) {
 // TestExamples applies every example to one master.
 func TestExamples(t *testing.T) {
 	c := newClient(t)
-	for _, ns := range []string{"canopy-system", "project-payments"} {
+	for _, ns := range []string{"canopy-system", "project-demo", "project-payments"} {
 		if err := c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}); err != nil {
 			t.Fatal(err)
 		}

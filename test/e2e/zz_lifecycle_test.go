@@ -17,7 +17,7 @@ import (
 // The tests of this file come last: they stop the platform and take it away.
 
 func TestAPowerCutLosesNothing(t *testing.T) {
-	demo := cluster{t, local.DemoCluster, "cluster-" + local.DemoCluster}
+	demo := ofProject(t, local.DemoProject, local.DemoCluster)
 	demo.inside().apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: witness}, data: {a: b}}")
 	if _, err := run(t.Context(), "", "bash", "-c", "pkill -KILL -f '[c]anopy sandbox '"); err != nil {
 		t.Fatal(err)
