@@ -144,7 +144,7 @@ func removeSeed(ctx context.Context, out io.Writer, c client.WithWatch, name str
 	}
 	if managed {
 		fmt.Fprintf(out, "\nWhat the master had installed on %s is gone, and so is its account there. The kinds are still known there, with no objects\n"+
-			"of them: kubectl delete crd -l app.kubernetes.io/managed-by=Helm,app.kubernetes.io/name=canopy, with the seed's kubeconfig, if nothing else is in need of them.\n", name)
+			"of them: kubectl get crd -o name | grep -e canopy.dev -e cluster.x-k8s.io | xargs kubectl delete, with the seed's kubeconfig.\n", name)
 		return nil
 	}
 	fmt.Fprintf(out, "\nThe master has forgotten seed %s. What is installed there is as it was.\n", name)

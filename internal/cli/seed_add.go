@@ -147,7 +147,7 @@ func (a *seedAdd) check(ctx context.Context) (err error) {
 	if uid == own {
 		return errors.New("the two kubeconfigs lead to the same cluster. The master's own cluster becomes a seed by a Seed without spec.kubeconfigSecretName")
 	}
-	if err := a.checkServer(); err != nil {
+	if err := errors.Join(a.checkServer(), a.checkOthers(ctx, uid)); err != nil {
 		return err
 	}
 	if a.seed, err = a.wanted(ctx); err != nil {
@@ -159,6 +159,20 @@ func (a *seedAdd) check(ctx context.Context) (err error) {
 	findings, err := install.Preflight(ctx, a.config, install.Canopy(master.ChartValues(a.seed, master.PlaceholderImages())), own)
 	printFindings(a.progress, findings)
 	return errors.Join(err, install.Err(findings))
+}
+
+// checkOthers fails if the cluster is a seed already, by another name.
+func (a *seedAdd) checkOthers(ctx context.Context, uid string) error {
+	seeds := &v1alpha1.SeedList{}
+	if err := a.master.List(ctx, seeds); err != nil {
+		return explainMaster(err)
+	}
+	for i := range seeds.Items {
+		if other := &seeds.Items[i]; other.Status.ClusterUID == uid && other.Name != a.name {
+			return fmt.Errorf("this cluster is the seed %s already", other.Name)
+		}
+	}
+	return nil
 }
 
 func (a *seedAdd) checkServer() error {

@@ -114,7 +114,7 @@ func (r *SeedReconciler) Reconcile(ctx context.Context, seed *v1alpha1.Seed) (re
 // Some of the status is written on the way, and is then also in before.
 func (r *SeedReconciler) reconcile(ctx context.Context, before, seed *v1alpha1.Seed, clusters []v1alpha1.Cluster) error {
 	leaving := !seed.DeletionTimestamp.IsZero() && len(clusters) == 0
-	if leaving && !isManaged(seed) {
+	if leaving && (!isManaged(seed) || !touched(seed)) {
 		return r.remove(ctx, seed)
 	}
 	remote, err := r.connect(ctx, seed)
@@ -165,7 +165,7 @@ var errSeedRemoved = errors.New("the seed is removed")
 
 // remove forgets a seed that has no clusters, and gives its cluster back, if it answers.
 func (r *SeedReconciler) remove(ctx context.Context, seed *v1alpha1.Seed) error {
-	if !isManaged(seed) {
+	if !uninstalled(seed) && seed.Status.ClusterUID != "" { // else it never was this cluster
 		if err := r.release(ctx, seed); err != nil {
 			ctrl.LoggerFrom(ctx).Info("The seed still says that it is of this master: take the annotation "+v1alpha1.AnnotationInstallation+" away", "cause", err.Error())
 		}
@@ -191,6 +191,12 @@ func explainRemoval(leaving bool, err error) error {
 // isManaged reports whether the master installs what the seed needs.
 func isManaged(seed *v1alpha1.Seed) bool {
 	return seed.Spec.KubeconfigSecretName != "" && seed.Spec.Install != v1alpha1.InstallManual
+}
+
+// touched reports whether the master has begun to install something on the seed.
+func touched(seed *v1alpha1.Seed) bool {
+	installed := meta.FindStatusCondition(seed.Status.Conditions, v1alpha1.ConditionInstalled)
+	return seed.Status.InstalledVersion != "" || installed != nil && installed.Reason != v1alpha1.ReasonImagesUnknown
 }
 
 // setCondition writes what err says into a condition; nil is True, for the reason.

@@ -170,14 +170,22 @@ func (r *SeedReconciler) uninstall(ctx context.Context, before, seed *v1alpha1.S
 	if err := r.recordNow(ctx, before, seed); err != nil {
 		return err
 	}
+	return r.leave(ctx, seed, c)
+}
+
+// leave takes the master's account away: with the namespace, if that was made for it, alone otherwise.
+func (r *SeedReconciler) leave(ctx context.Context, seed *v1alpha1.Seed, c client.Client) error {
 	ns := &corev1.Namespace{}
 	if err := c.Get(ctx, client.ObjectKey{Name: v1alpha1.SystemNamespace}, ns); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if ns.Labels[v1alpha1.LabelManagedBy] == "" {
-		return r.release(ctx, seed) // it is somebody else's
+	if ns.Labels[v1alpha1.LabelManagedBy] != "" {
+		return kube.Delete(ctx, c, ns)
 	}
-	return kube.Delete(ctx, c, ns)
+	if err := r.release(ctx, seed); err != nil {
+		return err
+	}
+	return kube.Delete(ctx, c, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: install.MasterAccount, Namespace: ns.Name}})
 }
 
 // refuseWhileUsed fails while there are HostedClusters, of whomever, that nobody would look after any more.

@@ -110,7 +110,8 @@ func TestASeedIsConnected(t *testing.T) {
 	}
 	eventually(t, "the seed's HostedClusters are followed", func(context.Context) bool { return r.Seeds.Get("remote") != nil })
 
-	second := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "remote-again"}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: "remote", Install: v1alpha1.InstallManual}})
+	// The master was to install it, too, but has not: it can be removed.
+	second := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "remote-again"}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: "remote", Address: "192.0.2.1"}})
 	if ready := r.step(t, second); ready.Reason != v1alpha1.ReasonWrongCluster || !strings.Contains(ready.Message, "the same cluster as Seed remote") {
 		t.Errorf("Ready: %+v", ready)
 	}
