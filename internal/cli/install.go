@@ -254,7 +254,7 @@ func (i *installation) status(ctx context.Context) error {
 		return err
 	}
 	if installed == nil {
-		return errors.New("Canopy is not installed in this cluster: canopy install apply installs it")
+		return errors.New("there is no Canopy in this cluster: canopy install apply installs it")
 	}
 	fmt.Fprintf(i.out, "Canopy %s, revision %d, %s\n", installed.Version, installed.Revision, installed.Status)
 	list := &appsv1.DeploymentList{}

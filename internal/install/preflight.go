@@ -111,7 +111,7 @@ func (p *preflight) version(context.Context) (Level, string, error) {
 }
 
 func (p *preflight) rights(ctx context.Context) (Level, string, error) {
-	rights, err := InstallRights(p.objs)
+	rights, err := RightsFor(p.objs)
 	if err != nil {
 		return "", "", err
 	}

@@ -60,10 +60,10 @@ func rule(verbs []string, group string, resources ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{Verbs: verbs, APIGroups: []string{group}, Resources: resources}
 }
 
-// InstallRights are what the master needs besides to install these objects on a seed: the right to write exactly them, and
+// RightsFor are what the master needs besides to install these objects on a seed: the right to write exactly them, and
 // all that the roles among them allow, because nobody can give what he has not. There is neither "bind" nor "escalate" in
 // them, so a master can give nobody on a seed more than the administrator of the seed has approved.
-func InstallRights(objs []*unstructured.Unstructured) ([]Right, error) {
+func RightsFor(objs []*unstructured.Unstructured) ([]Right, error) {
 	writer := &objectRights{cluster: map[schema.GroupResource][]string{}, namespaced: map[schema.GroupResource]bool{}}
 	var granted []Right
 	for _, obj := range objs {
@@ -209,6 +209,6 @@ func SeedRights(ctx context.Context, installs bool) ([]Right, error) {
 	if err != nil {
 		return nil, err
 	}
-	rights, err := InstallRights(objs)
+	rights, err := RightsFor(objs)
 	return append(HandoverRights(), rights...), err
 }

@@ -51,7 +51,7 @@ func TestCheckKubernetes(t *testing.T) {
 }
 
 // What the names of kinds are guessed to be is what the API server calls them.
-func TestInstallRightsNameResourcesThatThereAre(t *testing.T) {
+func TestRightsForNameResourcesThatThereAre(t *testing.T) {
 	client, err := discovery.NewDiscoveryClientForConfig(&config)
 	if err != nil {
 		t.Fatal(err)

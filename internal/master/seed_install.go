@@ -127,7 +127,7 @@ func runInstall(ctx context.Context, to *remote, chart install.Chart) error {
 	if err != nil {
 		return err
 	}
-	rights, err := install.InstallRights(objs)
+	rights, err := install.RightsFor(objs)
 	if err != nil {
 		return err
 	}

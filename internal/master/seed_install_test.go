@@ -85,7 +85,7 @@ func (b *bareSeed) giveRights() {
 	if err != nil {
 		b.Fatal(err)
 	}
-	rights, err := install.InstallRights(objs)
+	rights, err := install.RightsFor(objs)
 	if err != nil {
 		b.Fatal(err)
 	}
