@@ -9,6 +9,9 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 const (
 	// ConditionReady is True when the object is as its spec wants it, False when not, and Unknown when that is not known.
 	ConditionReady = "Ready"
+	// ConditionUpgradeAvailable is True when a Cluster could be upgraded now. Its reason is EndOfLife, whatever its status,
+	// when the version that the cluster has gets no fixes any more.
+	ConditionUpgradeAvailable = "UpgradeAvailable"
 )
 
 // Reasons of conditions.
@@ -35,6 +38,10 @@ const (
 	ReasonUnreachable        = "Unreachable"
 	ReasonKindsMissing       = "KindsMissing"
 	ReasonInUse              = "InUse"
+	ReasonPatchAvailable     = "PatchAvailable"
+	ReasonMinorAvailable     = "MinorAvailable"
+	ReasonUpToDate           = "UpToDate"
+	ReasonEndOfLife          = "EndOfLife"
 )
 
 // StatusConditions returns the conditions of the status.

@@ -112,6 +112,7 @@ func setupControllers(mgr ctrl.Manager, seeds *Connections, opts Options) error 
 		{sshKeyController, func() error { return setupSSHKey(mgr) }},
 		{seedController, func() error { return setupSeed(mgr, seeds, opts) }},
 		{clusterController, func() error { return setupCluster(mgr, seeds, opts) }},
+		{upgradeController, func() error { return setupUpgrade(mgr, opts) }},
 		{nodePoolController, func() error { return setupNodePool(mgr, opts) }},
 	} {
 		if err := controller.setup(); err != nil {
