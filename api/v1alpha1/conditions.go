@@ -42,6 +42,11 @@ const (
 	ReasonMinorAvailable     = "MinorAvailable"
 	ReasonUpToDate           = "UpToDate"
 	ReasonEndOfLife          = "EndOfLife"
+	ReasonTemplateMissing    = "TemplateMissing"
+	ReasonChangesPlanned     = "ChangesPlanned"
+	ReasonRollingOut         = "RollingOut"
+	ReasonClustersDiffer     = "ClustersDiffer"
+	ReasonWaitingForClusters = "WaitingForClusters"
 )
 
 // StatusConditions returns the conditions of the status.
@@ -79,3 +84,9 @@ func (p *NodePool) StatusConditions() *[]metav1.Condition { return &p.Status.Con
 
 // SetObservedGeneration records the generation that was fully processed.
 func (p *NodePool) SetObservedGeneration(g int64) { p.Status.ObservedGeneration = g }
+
+// StatusConditions returns the conditions of the status.
+func (s *ClusterSet) StatusConditions() *[]metav1.Condition { return &s.Status.Conditions }
+
+// SetObservedGeneration records the generation that was fully processed.
+func (s *ClusterSet) SetObservedGeneration(g int64) { s.Status.ObservedGeneration = g }

@@ -16,7 +16,8 @@ import (
 	"canopy.dev/canopy/internal/kube"
 )
 
-// The fields by which objects are found that refer to another. The API server can select by them, too, but for the minor.
+// The fields by which objects are found that refer to another. The API server can select by them, too, but for the
+// minor and the template.
 const (
 	indexDatacenter = "spec.datacenter"           // Cluster
 	indexPreset     = "spec.preset"               // Cluster
@@ -26,6 +27,7 @@ const (
 	indexHost       = "spec.seed"                 // Datacenter
 	indexSecret     = "spec.secretName"           // Preset
 	indexKubeconfig = "spec.kubeconfigSecretName" // Seed
+	indexTemplate   = "template of the set"       // ClusterSet
 )
 
 func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
@@ -42,6 +44,7 @@ func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.Datacenter{}, indexHost, func(o client.Object) string { return o.(*v1alpha1.Datacenter).Spec.Seed }},
 		{&v1alpha1.Preset{}, indexSecret, func(o client.Object) string { return o.(*v1alpha1.Preset).Spec.SecretName }},
 		{&v1alpha1.Seed{}, indexKubeconfig, func(o client.Object) string { return o.(*v1alpha1.Seed).Spec.KubeconfigSecretName }},
+		{&v1alpha1.ClusterSet{}, indexTemplate, func(o client.Object) string { return templateOf(o.(*v1alpha1.ClusterSet)).String() }},
 	} {
 		value := index.value
 		err := indexer.IndexField(ctx, index.obj, index.field, func(o client.Object) []string { return []string{value(o)} })

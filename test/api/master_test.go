@@ -35,7 +35,7 @@ func object(t *testing.T, kind, name, spec string) *unstructured.Unstructured {
 	u.Object["spec"] = content
 	u.SetGroupVersionKind(canopyv1alpha1.GroupVersion.WithKind(kind))
 	u.SetName(name)
-	if slices.Contains([]string{"SSHKey", "Cluster", "NodePool", "ClusterTemplate"}, kind) {
+	if slices.Contains([]string{"SSHKey", "Cluster", "NodePool", "ClusterTemplate", "ClusterSet"}, kind) {
 		u.SetNamespace("default")
 	}
 	return u
@@ -112,6 +112,11 @@ func TestMasterCreate(t *testing.T) {
 		"a pool without a provider":           {"NodePool", "a", `{cluster: a, provider: {}}`, "should have at least 1 properties"},
 		"a pool with negative replicas":       {"NodePool", "a", `{cluster: a, replicas: -1, provider: {local: {}}}`, "greater than or equal to 0"},
 		"a template":                          {"ClusterTemplate", "a", `{cluster: {datacenter: a, version: 1.37.2}, nodePools: [{name: a, provider: {local: {}}}]}`, ""},
+		"a set":                               {"ClusterSet", "a", `{template: {name: a}, clusters: [{name: eu, version: 1.37.2, nodePools: [{name: a, replicas: 0}]}, {name: us}], rollout: {revision: abc, maxUnavailable: 2}}`, ""},
+		"a set of no template":                {"ClusterSet", "a", `{template: {}}`, "spec.template.name"},
+		"a set with one cluster twice":        {"ClusterSet", "a", `{template: {name: a}, clusters: [{name: eu}, {name: eu}]}`, "Duplicate value"},
+		"a set with a long cluster":           {"ClusterSet", "a", `{template: {name: a}, clusters: [{name: ` + strings.Repeat("a", 39) + `}]}`, "may not be more than 38"},
+		"a set that changes none at a time":   {"ClusterSet", "a", `{template: {name: a}, rollout: {maxUnavailable: 0}}`, "greater than or equal to 1"},
 		"a template with one pool twice":      {"ClusterTemplate", "a", `{cluster: {datacenter: a, version: 1.37.2}, nodePools: [{name: a, provider: {local: {}}}, {name: a, provider: {local: {}}}]}`, "Duplicate value"},
 	}
 	c := newClient(t)
