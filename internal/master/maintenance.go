@@ -57,6 +57,9 @@ func PlanUpgrades(now time.Time, seed *v1alpha1.Seed, clusters []v1alpha1.Cluste
 		status := c.cluster.Status.Maintenance
 		if underWay >= most {
 			status.Message = fmt.Sprintf("waits for its turn: seed %s upgrades %d clusters at the same time", seed.Name, most)
+			if most == 0 {
+				status.Message = fmt.Sprintf("waits until an admin lets upgrades begin on seed %s again: its spec.maxAutomaticUpgrades is 0", seed.Name)
+			}
 			continue
 		}
 		underWay++

@@ -143,7 +143,7 @@ func TestPlanUpgrades(t *testing.T) {
 		"the admin lets none begin": {
 			most:     ptr.To[int32](0),
 			clusters: []v1alpha1.Cluster{patched("a", "1.36.2")},
-			want:     "a: 1.36.3; waits for its turn: seed local upgrades 0 clusters at the same time;\n",
+			want:     "a: 1.36.3; waits until an admin lets upgrades begin on seed local again: its spec.maxAutomaticUpgrades is 0;\n",
 		},
 		"a version that was blocked after it came": {
 			clusters: []v1alpha1.Cluster{patched("a", "1.36.3", came("1.36.4"))},
