@@ -354,3 +354,18 @@ func TestATemplateForAllProjects(t *testing.T) {
 		t.Errorf("version %s", got)
 	}
 }
+
+func TestTemplatesOfThePlatformAreReadByAll(t *testing.T) {
+	installRoles(t, newClient(t, &masterConfig))
+	anybody := as(t, "anybody@example.com")
+	if err := anybody.List(t.Context(), &v1alpha1.ClusterTemplateList{}, client.InNamespace(v1alpha1.SystemNamespace)); err != nil {
+		t.Error(err)
+	}
+	template := &v1alpha1.ClusterTemplate{
+		ObjectMeta: metav1.ObjectMeta{Name: "mine", Namespace: v1alpha1.SystemNamespace},
+		Spec:       v1alpha1.ClusterTemplateSpec{Cluster: v1alpha1.ClusterSpec{Datacenter: "local", Version: "1.36.3"}},
+	}
+	if err := anybody.Create(t.Context(), template); !apierrors.IsForbidden(err) {
+		t.Errorf("somebody who is no admin made one: %v", err)
+	}
+}
