@@ -22,6 +22,8 @@ const (
 	ReasonForbidden          = "Forbidden"
 	ReasonNamespaceTaken     = "NamespaceTaken"
 	ReasonProjectMissing     = "ProjectMissing"
+	ReasonRoleMissing        = "RoleMissing"
+	ReasonRoleRefused        = "RoleRefused"
 	ReasonDatacenterMissing  = "DatacenterMissing"
 	ReasonPresetMissing      = "PresetMissing"
 	ReasonSecretMissing      = "SecretMissing"

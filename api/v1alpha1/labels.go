@@ -10,6 +10,8 @@ const (
 	LabelCluster = "canopy.dev/cluster"
 	// LabelManagedBy is on what the master makes; its value is the name of what it was made for.
 	LabelManagedBy = "canopy.dev/managed-by"
+	// LabelProjectRole with the value "true" is on ClusterRoles that members of projects can have.
+	LabelProjectRole = "canopy.dev/project-role"
 
 	// FinalizerProject keeps a Project until its namespace is gone.
 	FinalizerProject = "canopy.dev/project"

@@ -27,7 +27,7 @@ type Project struct {
 	Status ProjectStatus `json:"status,omitempty"`
 }
 
-// ProjectSpec says who is in the project and what the project may use.
+// ProjectSpec says who is in the project and what the project may use. Owners may change displayName and members.
 type ProjectSpec struct {
 	// displayName is what people call the project; none: its name.
 	//
@@ -93,19 +93,24 @@ const (
 	MemberServiceAccount MemberKind = "ServiceAccount"
 )
 
-// Role says what a member may do in a project.
+// Role says what a member may do in a project: Owner, Editor, Viewer, or the name of a ClusterRole with the label
+// canopy.dev/project-role: "true", which may hold no more than an editor has.
 //
-// +kubebuilder:validation:Enum=Owner;Editor;Viewer
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern="^(Owner|Editor|Viewer|[a-z0-9]([-.:a-z0-9]*[a-z0-9])?)$"
 type Role string
 
 const (
-	// RoleOwner may do everything in the project.
+	// RoleOwner may do everything in the project, make service accounts in it, and change its members.
 	RoleOwner Role = "Owner"
 	// RoleEditor may change clusters, pools, keys and templates.
 	RoleEditor Role = "Editor"
 	// RoleViewer may see them.
 	RoleViewer Role = "Viewer"
 )
+
+// Custom reports whether the role is the name of a ClusterRole.
+func (r Role) Custom() bool { return r != RoleOwner && r != RoleEditor && r != RoleViewer }
 
 // ProjectStatus is what the project is.
 type ProjectStatus struct {

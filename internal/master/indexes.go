@@ -25,6 +25,7 @@ const (
 	indexHost       = "spec.seed"                 // Datacenter
 	indexSecret     = "spec.secretName"           // Preset
 	indexKubeconfig = "spec.kubeconfigSecretName" // Seed
+	indexEmail      = "spec.email"                // User
 )
 
 func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
@@ -33,6 +34,7 @@ func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		field string
 		value func(client.Object) string
 	}{
+		{&v1alpha1.User{}, indexEmail, func(o client.Object) string { return o.(*v1alpha1.User).Spec.Email }},
 		{&v1alpha1.Cluster{}, indexDatacenter, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Datacenter }},
 		{&v1alpha1.Cluster{}, indexPreset, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Preset }},
 		{&v1alpha1.Cluster{}, indexVersion, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Version }},
@@ -49,6 +51,17 @@ func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
+}
+
+// memberEmails returns the people among a project's members.
+func memberEmails(project *v1alpha1.Project) []string {
+	var emails []string
+	for _, member := range project.Spec.Members {
+		if member.Kind == v1alpha1.MemberUser {
+			emails = append(emails, member.Name)
+		}
+	}
+	return emails
 }
 
 // wakes returns a handler that wakes whatever find returns for an object.

@@ -37,6 +37,9 @@ func (r *ClusterReconciler) place(ctx context.Context, cluster *v1alpha1.Cluster
 	if cluster.Status.ID != "" {
 		return in, nil
 	}
+	if !in.Project.DeletionTimestamp.IsZero() {
+		return in, kube.Wait(v1alpha1.ReasonDeleting, fmt.Sprintf("project %s is being deleted: make the cluster in another, and delete this one", project), 0)
+	}
 	if err := checkDatacenter(in); err != nil {
 		return in, err
 	}
