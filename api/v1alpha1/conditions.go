@@ -24,6 +24,8 @@ const (
 	ReasonProjectMissing     = "ProjectMissing"
 	ReasonRoleMissing        = "RoleMissing"
 	ReasonRoleRefused        = "RoleRefused"
+	ReasonQuotaExceeded      = "QuotaExceeded"
+	ReasonWaitingForQuota    = "WaitingForQuota"
 	ReasonDatacenterMissing  = "DatacenterMissing"
 	ReasonPresetMissing      = "PresetMissing"
 	ReasonSecretMissing      = "SecretMissing"

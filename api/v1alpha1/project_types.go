@@ -3,7 +3,10 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Project is a team: its members, and the namespace project-<name> in which its clusters are.
 //
@@ -14,6 +17,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].reason
 // +kubebuilder:printcolumn:name="Namespace",type=string,JSONPath=.status.namespace
 // +kubebuilder:printcolumn:name="Clusters",type=integer,JSONPath=.status.clusters
+// +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=.status.quota.used.nodes
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=.metadata.creationTimestamp
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=.status.conditions[?(@.type=="Ready")].message
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be at most 50 lower-case letters, digits and '-', and start with a letter"
@@ -52,6 +56,53 @@ type ProjectSpec struct {
 	// +kubebuilder:validation:MaxItems=200
 	// +kubebuilder:validation:items:MaxLength=63
 	Datacenters []string `json:"datacenters,omitempty"`
+
+	// quota is how much the project may have; none: as much as it likes. What exists when it is lowered stays.
+	//
+	// +optional
+	Quota *Quota `json:"quota,omitempty"`
+}
+
+// Quota is an amount of what a project can have. In a spec, what is not there is not bounded.
+type Quota struct {
+	// clusters is their number.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Clusters *int32 `json:"clusters,omitempty"`
+
+	// nodes is the number of machines of all pools.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Nodes *int32 `json:"nodes,omitempty"`
+
+	// cpu is the cores of all machines, where a pool says what its machines have.
+	//
+	// +optional
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+
+	// memory is that of all machines, where a pool says what its machines have.
+	//
+	// +optional
+	Memory *resource.Quantity `json:"memory,omitempty"`
+
+	// storage is the volumes of the control planes' etcds.
+	//
+	// +optional
+	Storage *resource.Quantity `json:"storage,omitempty"`
+}
+
+// QuotaStatus is what a project may have and what it has.
+type QuotaStatus struct {
+	// hard is the spec's quota.
+	//
+	// +optional
+	Hard Quota `json:"hard,omitempty"`
+	// used is what the project's clusters and pools ask for.
+	//
+	// +optional
+	Used Quota `json:"used,omitempty"`
 }
 
 // Member is a user, a group or a service account with a role.
@@ -130,6 +181,10 @@ type ProjectStatus struct {
 	//
 	// +optional
 	Clusters int32 `json:"clusters"`
+	// quota is what the project may have and what it has.
+	//
+	// +optional
+	Quota QuotaStatus `json:"quota,omitempty"`
 }
 
 // ProjectList is a list of Projects.

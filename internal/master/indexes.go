@@ -92,6 +92,14 @@ func (r referrers) ofProject(ctx context.Context, project client.Object) []recon
 	return r.clusters(ctx, client.InNamespace(v1alpha1.ProjectNamespacePrefix+project.GetName()))
 }
 
+// ofQuota finds the clusters that share a project's quota.
+func (r referrers) ofQuota(ctx context.Context, obj client.Object) []reconcile.Request {
+	if project, ok := obj.(*v1alpha1.Project); !ok || project.Spec.Quota == nil {
+		return nil
+	}
+	return r.ofProject(ctx, obj)
+}
+
 // ofSeed finds the clusters on a seed, and those that wait for a place on it.
 func (r referrers) ofSeed(ctx context.Context, seed client.Object) []reconcile.Request {
 	requests := r.clusters(ctx, client.MatchingFields{indexSeed: seed.GetName()})

@@ -26,7 +26,7 @@ import (
 )
 
 // newTeam makes a project with a member of each role, all named after it, and waits until their rights are known.
-func newTeam(t *testing.T, name string, more ...v1alpha1.Member) (*ProjectReconciler, client.Client, *v1alpha1.Project) {
+func newTeam(t *testing.T, name string, quota *v1alpha1.Quota) (*ProjectReconciler, client.Client, *v1alpha1.Project) {
 	t.Helper()
 	r, c := newProjectReconciler(t)
 	members := []v1alpha1.Member{
@@ -34,7 +34,14 @@ func newTeam(t *testing.T, name string, more ...v1alpha1.Member) (*ProjectReconc
 		{Kind: v1alpha1.MemberGroup, Name: "developers-" + name, Role: v1alpha1.RoleEditor},
 		{Kind: v1alpha1.MemberUser, Name: "vera@" + name, Role: v1alpha1.RoleViewer},
 	}
-	project := create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ProjectSpec{Members: append(members, more...)}})
+	project := create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ProjectSpec{Members: members, Quota: quota}})
+	if quota != nil && quota.Clusters != nil {
+		if ready := r.step(t, project); ready.Reason != v1alpha1.ReasonWaitingForQuota {
+			t.Errorf("Ready: %+v", ready)
+		}
+		forbidden(t, "an owner comes before the quota", as(t, "olga@"+name).List(t.Context(), &v1alpha1.ClusterList{}, client.InNamespace("project-"+name)))
+		countQuota(t, c, "project-"+name)
+	}
 	if ready := r.step(t, project); ready.Status != metav1.ConditionTrue {
 		t.Fatalf("Ready: %+v", ready)
 	}
@@ -79,7 +86,7 @@ func mergePatch(t *testing.T, c client.Client, obj client.Object, patch string) 
 }
 
 func TestWhatMembersSeeOutsideOfTheirNamespace(t *testing.T) {
-	_, c, project := newTeam(t, "seen")
+	_, c, project := newTeam(t, "seen", nil)
 	other := create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "unseen"}})
 	people := team(t, "seen")
 	people["Stranger"] = as(t, "eve@elsewhere")
@@ -111,7 +118,7 @@ func TestWhatMembersSeeOutsideOfTheirNamespace(t *testing.T) {
 }
 
 func TestNoMemberReadsASecret(t *testing.T) {
-	_, c, _ := newTeam(t, "secrets")
+	_, c, _ := newTeam(t, "secrets", nil)
 	for _, ns := range []string{"project-secrets", v1alpha1.SystemNamespace} {
 		create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "of-secrets", Namespace: ns}})
 	}
@@ -139,7 +146,7 @@ func TestNoMemberReadsASecret(t *testing.T) {
 }
 
 func TestOwnersChangeMembersAndTheNameAndNothingElse(t *testing.T) {
-	_, c, project := newTeam(t, "owned")
+	_, c, project := newTeam(t, "owned", nil)
 	people := team(t, "owned")
 	for role, who := range people {
 		check := allowed
@@ -156,6 +163,7 @@ func TestOwnersChangeMembersAndTheNameAndNothingElse(t *testing.T) {
 			check(t, "updating it", who.Update(t.Context(), changed, client.DryRunAll))
 			for what, patch := range map[string]string{
 				"datacenters":     `{"spec": {"datacenters": ["a"]}}`,
+				"the quota":       `{"spec": {"quota": {"nodes": 1000}}}`,
 				"all of the spec": `{"spec": {"displayName": "a", "members": [], "datacenters": ["a"]}}`,
 				"finalizers":      `{"metadata": {"finalizers": null}}`,
 				"an owner":        `{"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Namespace", "name": "default", "uid": "a"}]}}`,
@@ -179,8 +187,8 @@ func TestOwnersChangeMembersAndTheNameAndNothingElse(t *testing.T) {
 }
 
 func TestNobodyRaisesTheOwnRights(t *testing.T) {
-	_, c, _ := newTeam(t, "climbers")
-	newTeam(t, "neighbors")
+	_, c, _ := newTeam(t, "climbers", nil)
+	newTeam(t, "neighbors", nil)
 	cluster := create(t, c, &v1alpha1.Cluster{
 		ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "project-climbers"}, Spec: v1alpha1.ClusterSpec{Datacenter: "a", Version: "1.37.2"},
 	})
@@ -208,7 +216,7 @@ func TestNobodyRaisesTheOwnRights(t *testing.T) {
 
 // TestServiceAccounts goes an owner's way: a service account, its token, and its membership.
 func TestServiceAccounts(t *testing.T) {
-	r, c, project := newTeam(t, "machines")
+	r, c, project := newTeam(t, "machines", nil)
 	owner := team(t, "machines")[v1alpha1.RoleOwner]
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "ci", Namespace: "project-machines"}}
 	for _, role := range []v1alpha1.Role{v1alpha1.RoleEditor, v1alpha1.RoleViewer} {
@@ -338,7 +346,7 @@ func TestCustomRoles(t *testing.T) {
 	if ready := r.step(t, project); ready.Status != metav1.ConditionTrue {
 		t.Errorf("nobody has it any more: %+v", ready)
 	}
-	if got := (r.ofClusterRole(t.Context(), role)); len(got) != 0 {
+	if got := r.ofClusterRole(t.Context(), role); len(got) != 0 {
 		t.Errorf("a role that nobody has wakes %v", got)
 	}
 }

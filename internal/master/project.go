@@ -5,6 +5,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,7 +48,11 @@ func setupProject(mgr ctrl.Manager, opts Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(projectController).
 		For(&v1alpha1.Project{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.Cluster{}, wakes(projectOf), builder.WithPredicates(comesOrGoes)).
+		Watches(&v1alpha1.Cluster{}, wakes(projectOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.NodePool{}, wakes(projectOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Datacenter{}, wakes(r.withQuota), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Seed{}, wakes(r.withQuota), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.ResourceQuota{}, wakes(projectOf), builder.WithPredicates(quotaInForce)).
 		Watches(&corev1.Namespace{}, wakes(projectOf), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesMetadata(&rbacv1.RoleBinding{}, wakes(projectOf), builder.WithPredicates(comesOrGoes)).
 		WatchesMetadata(&rbacv1.ClusterRole{}, wakes(r.ofClusterRole)).
@@ -103,12 +108,11 @@ func (r *ProjectReconciler) reconcile(ctx context.Context, project *v1alpha1.Pro
 		return err
 	}
 	project.Status.Namespace = name
-	clusters := &v1alpha1.ClusterList{}
-	if err := r.List(ctx, clusters, client.InNamespace(name)); err != nil {
-		return fmt.Errorf("counting the clusters of %s: %w", project.Name, err)
+	quotaErr := r.holdQuota(ctx, project)
+	if quotaErr != nil && project.Status.ObservedGeneration == 0 {
+		return quotaErr // nobody gets in before a new project's quota is held
 	}
-	project.Status.Clusters = int32(len(clusters.Items))
-	return r.bindMembers(ctx, project)
+	return errors.Join(r.bindMembers(ctx, project), quotaErr)
 }
 
 func namespaceOf(project *v1alpha1.Project) string {
