@@ -31,7 +31,7 @@ import (
 func installRoles(t *testing.T, c client.Client) {
 	t.Helper()
 	ensureNamespace(t, c, v1alpha1.SystemNamespace)
-	for _, file := range []string{"roles.yaml", "master/projects.yaml", "master/admission.yaml"} {
+	for _, file := range []string{"roles.yaml", "master/rbac.yaml", "master/own-seed.yaml", "master/admission.yaml"} {
 		applyFile(t, c, "../../deploy/chart/files/"+file)
 	}
 }
