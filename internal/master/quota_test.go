@@ -404,3 +404,99 @@ func TestAClusterWaitsForStorage(t *testing.T) {
 		t.Errorf("Ready: %+v", ready)
 	}
 }
+
+// TestRoomThatIsMadeIsGiven runs the whole of the master: a pool that the quota holds back gets what another gives up.
+func TestRoomThatIsMadeIsGiven(t *testing.T) {
+	_, c := newProjectReconciler(t)
+	if err := client.IgnoreAlreadyExists(c.Create(t.Context(), &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "1.37.2"}})); err != nil {
+		t.Fatal(err)
+	}
+	purge(t, c, create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "shared"}}))
+	create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "shared"}, Spec: v1alpha1.DatacenterSpec{Seed: "shared", Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}})
+	project := create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "shared"}})
+	runMaster(t)
+	eventually(t, "the project's namespace", func(ctx context.Context) bool {
+		return c.Get(ctx, client.ObjectKey{Name: "project-shared"}, &corev1.Namespace{}) == nil
+	})
+	pools := map[string]*v1alpha1.NodePool{"a": localPool("shared", "a", 3), "b": localPool("shared", "b", 2)}
+	for name, pool := range pools {
+		pool.Spec.Cluster = name
+		create(t, c, pool)
+	}
+	eventually(t, "there is a quota that is less than what the pools want", func(ctx context.Context) bool {
+		get(t, c, project)
+		project.Spec.Quota = &v1alpha1.Quota{Nodes: ptr.To[int32](3)}
+		return c.Update(ctx, project) == nil
+	})
+	eventually(t, "it is counted", func(context.Context) bool {
+		get(t, c, project)
+		return meta.IsStatusConditionTrue(project.Status.Conditions, v1alpha1.ConditionReady) && ptr.Deref(project.Status.Quota.Used.Nodes, 0) == 5 && ptr.Deref(project.Status.Quota.Hard.Nodes, 0) == 3
+	})
+	for name := range pools {
+		create(t, c, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "project-shared"}, Spec: v1alpha1.ClusterSpec{Datacenter: "shared", Version: "1.37.2"}})
+	}
+	handed := func(ctx context.Context) int32 {
+		list := &hostingv1alpha1.HostedClusterList{}
+		if err := c.List(ctx, list, client.MatchingLabels{v1alpha1.LabelProject: "shared"}); err != nil || len(list.Items) != 2 {
+			return -1
+		}
+		sum := int32(0)
+		for _, hc := range list.Items {
+			for _, pool := range hc.Spec.NodePools {
+				sum += *pool.Replicas
+			}
+		}
+		return sum
+	}
+	eventually(t, "both clusters are on the seed, with three machines together", func(ctx context.Context) bool { return handed(ctx) == 3 })
+	eventually(t, "one pool says why it has fewer", func(ctx context.Context) bool {
+		list := &v1alpha1.NodePoolList{}
+		return c.List(ctx, list, client.InNamespace("project-shared")) == nil && slices.ContainsFunc(list.Items, func(p v1alpha1.NodePool) bool {
+			ready := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady)
+			return ready != nil && ready.Reason == v1alpha1.ReasonQuotaExceeded
+		})
+	})
+	if err := scaleTo(t, c, pools["a"], 1); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "pool b has both of its machines, and a its one", func(ctx context.Context) bool {
+		less := &v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "b", Namespace: "project-shared"}}
+		get(t, c, less)
+		ready := meta.FindStatusCondition(less.Status.Conditions, v1alpha1.ConditionReady)
+		return handed(ctx) == 3 && ready != nil && ready.Reason == v1alpha1.ReasonWaitingForSeed
+	})
+}
+
+// TestAdmissionCountsAsTheMasterDoes compares what the policy says that a pool asks for with demand.
+func TestAdmissionCountsAsTheMasterDoes(t *testing.T) {
+	zero := resource.MustParse("0")
+	for d, quota := range map[dimension]*v1alpha1.Quota{cpu: {CPU: &zero}, memory: {Memory: &zero}} {
+		name := "counted-" + d.String()
+		newTeam(t, name, quota)
+		owner := team(t, name)[v1alpha1.RoleOwner]
+		for what, pool := range map[string]*v1alpha1.NodePool{
+			"nothing is said":  localPool(name, "a", 4),
+			"requests":         localPool(name, "a", 3, requests("1500m", "1Gi")),
+			"limits":           localPool(name, "a", 3, limits("0.5", "512M")),
+			"larger limits":    localPool(name, "a", 2, requests("1", "1Gi"), limits("4", "2Gi")),
+			"larger requests":  localPool(name, "a", 2, requests("4", "2Gi"), limits("1", "1Gi")),
+			"CPU only":         localPool(name, "a", 1, requests("2", "")),
+			"memory only":      localPool(name, "a", 1, limits("", "3Gi")),
+			"in other letters": localPool(name, "a", 1, requests("1e1", "128e6")),
+		} {
+			n := demand(pool)[d]
+			want := fmt.Sprintf("asked for %dm more", n)
+			if d == memory {
+				want = fmt.Sprintf("asked for %dMi more", n/(1<<20))
+			}
+			var err error
+			eventually(t, fmt.Sprintf("%s of %s is refused (%s)", d, what, want), func(ctx context.Context) bool {
+				err = owner.Create(ctx, pool.DeepCopy(), client.DryRunAll)
+				return err != nil
+			})
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s of %s: want %q, got %v", d, what, want, err)
+			}
+		}
+	}
+}
