@@ -303,6 +303,20 @@ func TestCredentialsComeAndGo(t *testing.T) {
 	}
 }
 
+func TestNoClusterGetsAPlaceInAProjectThatGoes(t *testing.T) {
+	c := newClusterTest(t, "leaving")
+	c.project.Finalizers = []string{v1alpha1.FinalizerProject}
+	if err := c.master.Update(t.Context(), c.project); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.master.Delete(t.Context(), c.project); err != nil {
+		t.Fatal(err)
+	}
+	if ready := c.step(); ready.Reason != v1alpha1.ReasonDeleting || c.cluster.Status.ID != "" {
+		t.Errorf("Ready: %+v, id %q", ready, c.cluster.Status.ID)
+	}
+}
+
 // errKilled is what a write meets before which the master is killed.
 var errKilled = errors.New("killed")
 

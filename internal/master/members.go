@@ -24,6 +24,9 @@ import (
 // roleEditor is the ClusterRole of the chart that no role of an administrator's own may go beyond.
 const roleEditor = "canopy-project-editor"
 
+// ownersBinding is the name of one of the three RoleBindings of each project.
+const ownersBinding = "canopy-owners"
+
 // bindMembers gives the members of a project their rights, and takes them from those who are none any more: in the
 // project's namespace by a RoleBinding for each role, and to see or change the Project itself by ClusterRoles of its own.
 func (r *ProjectReconciler) bindMembers(ctx context.Context, project *v1alpha1.Project) error {
@@ -34,7 +37,7 @@ func (r *ProjectReconciler) bindMembers(ctx context.Context, project *v1alpha1.P
 	owner := kube.Owner{FieldManager: projectController, Label: v1alpha1.LabelProject, Value: project.Name}
 	bindings := roleBindings(project, offered)
 	scope := kube.PruneScope{Owner: owner, Namespace: namespaceOf(project), Kinds: []schema.GroupVersionKind{rbacv1.SchemeGroupVersion.WithKind("RoleBinding")}}
-	if err := kube.Prune(ctx, r.Client, r.APIReader, scope, bindings); err != nil { // first what is taken away
+	if err := kube.Prune(ctx, r.Client, r.Client, scope, bindings); err != nil { // first what is taken away
 		return err
 	}
 	if err := r.Applier.Apply(ctx, owner, bindings); err != nil {
@@ -47,6 +50,14 @@ func (r *ProjectReconciler) bindMembers(ctx context.Context, project *v1alpha1.P
 		}
 	}
 	return roleErr
+}
+
+// bound reports whether the project's members have been let in.
+func (r *ProjectReconciler) bound(ctx context.Context, project *v1alpha1.Project) (bool, error) {
+	binding := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: namespaceOf(project), Name: ownersBinding}}
+	binding.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("RoleBinding"))
+	err := r.Get(ctx, client.ObjectKeyFromObject(binding), binding)
+	return err == nil, client.IgnoreNotFound(err)
 }
 
 // customRoles returns the ClusterRoles among the members' roles that are offered, and an error that says why the others are

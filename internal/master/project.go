@@ -5,7 +5,6 @@ package master
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,10 +109,17 @@ func (r *ProjectReconciler) reconcile(ctx context.Context, project *v1alpha1.Pro
 	}
 	project.Status.Namespace = name
 	quotaErr := r.holdQuota(ctx, project)
-	if quotaErr != nil && project.Status.ObservedGeneration == 0 {
-		return quotaErr // nobody gets in before a new project's quota is held
+	if quotaErr != nil {
+		if bound, err := r.bound(ctx, project); err != nil {
+			return err
+		} else if !bound {
+			return quotaErr // nobody gets in before a new project's quota is held
+		}
 	}
-	return errors.Join(r.bindMembers(ctx, project), quotaErr)
+	if err := r.bindMembers(ctx, project); err != nil {
+		return err
+	}
+	return quotaErr
 }
 
 func namespaceOf(project *v1alpha1.Project) string {

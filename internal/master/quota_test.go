@@ -125,23 +125,29 @@ func TestGrants(t *testing.T) {
 		"it fits":      {five, []v1alpha1.NodePool{aged(localPool("a", "a", 5), 0, 0)}, nil},
 		"one too much": {five, []v1alpha1.NodePool{aged(localPool("a", "a", 6), 0, 0)}, map[string]grant{"a": {5, nodes}}},
 		"older first": {
-			five, []v1alpha1.NodePool{aged(localPool("a", "a", 3), 0, 0), aged(localPool("a", "b", 3), time.Hour, 0)},
+			five,
+			[]v1alpha1.NodePool{aged(localPool("a", "a", 3), 0, 0), aged(localPool("a", "b", 3), time.Hour, 0)},
 			map[string]grant{"a": {2, nodes}},
 		},
 		"of the same second, by name": {
-			five, []v1alpha1.NodePool{aged(localPool("a", "b", 3), 0, 0), aged(localPool("a", "a", 3), 0, 0)},
+			five,
+			[]v1alpha1.NodePool{aged(localPool("a", "b", 3), 0, 0), aged(localPool("a", "a", 3), 0, 0)},
 			map[string]grant{"b": {2, nodes}},
 		},
 		"what exists stays, also of a younger pool": {
-			five, []v1alpha1.NodePool{aged(localPool("a", "a", 3), 0, 3), aged(localPool("a", "b", 3), time.Hour, 0)},
+			five,
+			[]v1alpha1.NodePool{aged(localPool("a", "a", 3), 0, 3), aged(localPool("a", "b", 3), time.Hour, 0)},
 			map[string]grant{"b": {2, nodes}},
 		},
 		"what exists stays when the quota is lowered": {
-			&v1alpha1.Quota{Nodes: ptr.To[int32](1)}, []v1alpha1.NodePool{aged(localPool("a", "a", 4), 0, 3), aged(localPool("a", "b", 2), time.Hour, 2)},
+			&v1alpha1.Quota{Nodes: ptr.To[int32](1)},
+			[]v1alpha1.NodePool{aged(localPool("a", "a", 4), 0, 3), aged(localPool("a", "b", 2), time.Hour, 2)},
 			map[string]grant{"a": {3, nodes}},
 		},
 		"a pool that shrinks makes room": {
-			five, []v1alpha1.NodePool{aged(localPool("a", "a", 1), time.Hour, 4), aged(localPool("a", "b", 4), 0, 1)}, nil,
+			five,
+			[]v1alpha1.NodePool{aged(localPool("a", "a", 1), time.Hour, 4), aged(localPool("a", "b", 4), 0, 1)},
+			nil,
 		},
 		"the scarcest counts": {
 			&v1alpha1.Quota{Nodes: ptr.To[int32](5), CPU: ptr.To(resource.MustParse("5")), Memory: ptr.To(resource.MustParse("1Gi"))},
