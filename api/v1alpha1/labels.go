@@ -15,6 +15,8 @@ const (
 
 	// AnnotationTemplateHash on a Cluster identifies what was last applied of a template.
 	AnnotationTemplateHash = "canopy.dev/template-hash"
+	// LabelProjectRole with the value "true" is on ClusterRoles that members of projects can have.
+	LabelProjectRole = "canopy.dev/project-role"
 
 	// AnnotationInstallation of a seed's namespace canopy-system says whose seed it is: its value identifies the master's
 	// cluster, as status.clusterUID does. There is at most one.
