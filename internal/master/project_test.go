@@ -42,6 +42,7 @@ func applyFile(t *testing.T, c client.Client, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ensureNamespace(t, c, v1alpha1.SystemNamespace)
 	for decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
 		obj := &unstructured.Unstructured{}
 		if err := decoder.Decode(obj); errors.Is(err, io.EOF) {
