@@ -38,6 +38,7 @@ const (
 	ReasonEndpointChanged    = "EndpointChanged"
 	ReasonWaitingForBalancer = "WaitingForLoadBalancer"
 	ReasonRollingOut         = "RollingOut"
+	ReasonQueued             = "Queued"
 	ReasonWaitingForAPI      = "WaitingForAPI"
 	ReasonWaitingForEtcd     = "WaitingForEtcd"
 	ReasonWaitingForNodes    = "WaitingForNodes"
