@@ -9,6 +9,10 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 const (
 	// ConditionReady is True when the object is as its spec wants it, False when not, and Unknown when that is not known.
 	ConditionReady = "Ready"
+	// ConditionConnected of a Seed is True when its API answers, is that of the right cluster, and lets the master do its work.
+	ConditionConnected = "Connected"
+	// ConditionInstalled of a Seed is True when the master has installed there what it brings.
+	ConditionInstalled = "Installed"
 )
 
 // Reasons of conditions.
@@ -35,6 +39,22 @@ const (
 	ReasonUnreachable        = "Unreachable"
 	ReasonKindsMissing       = "KindsMissing"
 	ReasonInUse              = "InUse"
+
+	// Reasons of a Seed's conditions.
+	ReasonConnected             = "Connected"
+	ReasonInstalled             = "Installed"
+	ReasonInstalling            = "Installing"
+	ReasonInstallFailed         = "InstallFailed"
+	ReasonUninstalling          = "Uninstalling"
+	ReasonUninstalled           = "Uninstalled"
+	ReasonUnauthorized          = "Unauthorized"
+	ReasonWrongCluster          = "WrongCluster"
+	ReasonTakenByAnother        = "TakenByAnother"
+	ReasonMissingPermission     = "MissingPermission"
+	ReasonKubernetesTooOld      = "KubernetesTooOld"
+	ReasonNoDefaultStorageClass = "NoDefaultStorageClass"
+	ReasonWaitingForPods        = "WaitingForPods"
+	ReasonImagesUnknown         = "ImagesUnknown"
 )
 
 // StatusConditions returns the conditions of the status.

@@ -11,6 +11,10 @@ const (
 	// LabelManagedBy is on what the master makes; its value is the name of what it was made for.
 	LabelManagedBy = "canopy.dev/managed-by"
 
+	// AnnotationInstallation of a seed's namespace canopy-system says whose seed it is: its value identifies the master's
+	// cluster, as status.clusterUID does. There is at most one.
+	AnnotationInstallation = "canopy.dev/installation"
+
 	// FinalizerProject keeps a Project until its namespace is gone.
 	FinalizerProject = "canopy.dev/project"
 	// FinalizerCluster keeps a Cluster until nothing of it is left on its seed.

@@ -4,6 +4,7 @@
 package v1alpha1
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -20,6 +21,8 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].reason
 // +kubebuilder:printcolumn:name="Location",type=string,JSONPath=.spec.location
 // +kubebuilder:printcolumn:name="Kubernetes",type=string,JSONPath=.status.kubernetesVersion
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=.status.installedVersion
+// +kubebuilder:printcolumn:name="Drained",type=boolean,priority=1,JSONPath=.spec.drained
 // +kubebuilder:printcolumn:name="Clusters",type=integer,JSONPath=.status.clusters
 // +kubebuilder:printcolumn:name="Contact",type=date,JSONPath=.status.lastContact
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=.metadata.creationTimestamp
@@ -35,7 +38,21 @@ type Seed struct {
 	Status SeedStatus `json:"status,omitempty"`
 }
 
-// SeedSpec says how to reach the seed, and what its clusters get where they do not say.
+// InstallMode says who installs Canopy on a seed.
+//
+// +kubebuilder:validation:Enum=Managed;Manual
+type InstallMode string
+
+const (
+	// InstallManaged is for seeds that the master installs and upgrades.
+	InstallManaged InstallMode = "Managed"
+	// InstallManual is for seeds that somebody else installs and upgrades.
+	InstallManual InstallMode = "Manual"
+)
+
+// SeedSpec says how to reach the seed, what is installed there, and what its clusters get where they do not say.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.kubeconfigSecretName) || self.kubeconfigSecretName.size() == 0 || has(self.install) && self.install == 'Manual' || has(self.address) && self.address.size() > 0",message="address is required where the master installs: give the IP address of the seed's nodes, or set install to Manual"
 type SeedSpec struct {
 	// kubeconfigSecretName is the name of the Secret, in the namespace canopy-system, whose key kubeconfig is the seed's
 	// kubeconfig; none: the seed is the master's own cluster.
@@ -61,8 +78,172 @@ type SeedSpec struct {
 	// +optional
 	Drained bool `json:"drained,omitempty"`
 
+	// install says who installs and upgrades Canopy there: Managed, the master; Manual, somebody else, such as
+	// "canopy install". The master's own cluster is never installed by the master.
+	//
+	// +optional
+	// +kubebuilder:default=Managed
+	Install InstallMode `json:"install,omitempty"`
+
+	// address is the IP address of the seed's nodes under which people and machines reach node ports. It and what follows
+	// say what the master installs.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=45
+	// +kubebuilder:validation:XValidation:rule="self.size() == 0 || isIP(self)",message="must be an IP address"
+	Address string `json:"address,omitempty"`
+
+	// reservedCIDRs are ranges that user clusters may not use, because the seed does: those of its nodes, pods and Services.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:items:MaxLength=50
+	// +kubebuilder:validation:XValidation:rule="self.all(c, isCIDR(c))",message="must be ranges such as 10.0.0.0/8"
+	ReservedCIDRs []string `json:"reservedCIDRs,omitempty"`
+
+	// registryMirror is the URL of a registry that machines pull all images from first; none: each image's own registry.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	RegistryMirror string `json:"registryMirror,omitempty"`
+
+	// +optional
+	Proxy SeedProxy `json:"proxy,omitempty,omitzero"`
+
+	// gateway leads to all control planes at one address, by name; none: there is no gateway.
+	//
+	// +optional
+	Gateway *SeedGateway `json:"gateway,omitempty"`
+
+	// +optional
+	Manager SeedManager `json:"manager,omitempty,omitzero"`
+
+	// +optional
+	Monitoring SeedMonitoring `json:"monitoring,omitempty,omitzero"`
+
 	// +optional
 	Defaults ClusterDefaults `json:"defaults,omitempty,omitzero"`
+}
+
+// SeedProxy is what the machines of the seed's clusters download packages, kubelet and images through.
+type SeedProxy struct {
+	// http is the URL of the proxy for http.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	HTTP string `json:"http,omitempty"`
+
+	// https is the URL of the proxy for https.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	HTTPS string `json:"https,omitempty"`
+
+	// no is what is reached without the proxy, separated by commas.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=2000
+	No string `json:"no,omitempty"`
+}
+
+// SeedGateway is the seed's gateway.
+//
+// +kubebuilder:validation:XValidation:rule="self.serviceType == 'LoadBalancer' || has(self.nodePort)",message="nodePort is required where serviceType is NodePort"
+type SeedGateway struct {
+	// domain is a DNS domain of which the seed's clusters become subdomains, for example "seed-eu.example.com". A record
+	// "*.<domain>" has to lead to the gateway's address.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=190
+	Domain string `json:"domain"`
+
+	// address is the gateway's IP address, where there is no such record: machines and kubeconfigs are told the address
+	// with the name.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=45
+	// +kubebuilder:validation:XValidation:rule="self.size() == 0 || isIP(self)",message="must be an IP address"
+	Address string `json:"address,omitempty"`
+
+	// serviceType is how the gateway is reached.
+	//
+	// +optional
+	// +kubebuilder:validation:Enum=LoadBalancer;NodePort
+	// +kubebuilder:default=LoadBalancer
+	ServiceType corev1.ServiceType `json:"serviceType,omitempty"`
+
+	// port is the load balancer's.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +kubebuilder:default=443
+	Port int32 `json:"port,omitempty"`
+
+	// nodePort is the port of each node.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	NodePort int32 `json:"nodePort,omitempty"`
+
+	// annotations of the gateway's Service, which some load balancers are told by what they should be.
+	//
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// replicas is how many pods the gateway has.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:default=2
+	Replicas int32 `json:"replicas,omitempty"`
+}
+
+// SeedManager is what runs the seed's control planes.
+type SeedManager struct {
+	// replicas is how many pods it has, of which one works.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// resources are those of each pod; none: the chart's.
+	//
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+}
+
+// SeedMonitoring is the Prometheus and the Alertmanager for the whole seed. Clusters have a Prometheus of their own.
+type SeedMonitoring struct {
+	// disabled: neither is installed.
+	//
+	// +optional
+	Disabled bool `json:"disabled,omitempty"`
+
+	// alertmanager is the host and port of another Alertmanager that alerts of all clusters go to.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Alertmanager string `json:"alertmanager,omitempty"`
+
+	// retention is how long samples are kept, for example "15d"; none: the chart's.
+	//
+	// +optional
+	// +kubebuilder:validation:Pattern="^([0-9]+[smhdwy])+$"
+	Retention string `json:"retention,omitempty"`
+
+	// storage is the size of Prometheus' volume; none: the chart's.
+	//
+	// +optional
+	Storage *resource.Quantity `json:"storage,omitempty"`
+
+	// storageClassName is the class of that volume; none: the seed's default class.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	StorageClassName string `json:"storageClassName,omitempty"`
 }
 
 // ClusterDefaults are what the clusters of a seed get where they do not say.
@@ -99,6 +280,14 @@ type SeedStatus struct {
 	//
 	// +optional
 	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+	// installedVersion is the version of Canopy that the master installed there last.
+	//
+	// +optional
+	InstalledVersion string `json:"installedVersion,omitempty"`
+	// capacity is what the seed's nodes have and what is asked of them.
+	//
+	// +optional
+	Capacity *SeedCapacity `json:"capacity,omitempty"`
 	// clusters is the number of clusters that are placed on the seed.
 	//
 	// +optional
@@ -107,10 +296,38 @@ type SeedStatus struct {
 	//
 	// +optional
 	ClusterUID string `json:"clusterUID,omitempty"`
+	// credentialsExpire is when the master's credentials there do. Those that "canopy seed add" made are renewed long before.
+	//
+	// +optional
+	CredentialsExpire *metav1.Time `json:"credentialsExpire,omitempty"`
 	// lastContact is when the seed's API last answered, to half a minute.
 	//
 	// +optional
 	LastContact *metav1.Time `json:"lastContact,omitempty"`
+}
+
+// SeedCapacity is what nodes have that take pods, and what the pods there ask for.
+type SeedCapacity struct {
+	// time is when it was counted; it is every few minutes.
+	Time metav1.Time `json:"time"`
+	// nodes is the number of nodes that are ready and take pods.
+	//
+	// +optional
+	Nodes int32 `json:"nodes"`
+	// cpu is in cores.
+	CPU ResourceUse `json:"cpu"`
+	// memory is in bytes.
+	Memory ResourceUse `json:"memory"`
+	// pods is the number of pods.
+	Pods ResourceUse `json:"pods"`
+}
+
+// ResourceUse is how much there is of a resource and how much of it is asked for.
+type ResourceUse struct {
+	// allocatable is what pods can have.
+	Allocatable resource.Quantity `json:"allocatable"`
+	// requested is what the pods that run there ask for.
+	Requested resource.Quantity `json:"requested"`
 }
 
 // SeedList is a list of Seeds.

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command reference writes a page for each of Canopy's kinds, and one that lists them. It runs in `make generate`, reads
+// Command reference writes a page for each of Canopy's kinds, one that lists them, and one of what the master may do on seeds. It runs in `make generate`, reads
 // the CRDs in a folder, and writes Markdown to another.
 //
 //	reference deploy/chart/files/crds docs/reference
@@ -9,6 +9,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -62,6 +63,13 @@ func run(from, to string) error {
 			return err
 		}
 	}
+	content, err := permissions(context.Background())
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(to, "permissions.md"), []byte(content), 0o644); err != nil {
+		return err
+	}
 	return os.WriteFile(filepath.Join(to, "README.md"), []byte(index(crds)), 0o644)
 }
 
@@ -80,6 +88,7 @@ func index(crds []apiextensionsv1.CustomResourceDefinition) string {
 		fmt.Fprintf(&b, "| [%s](%s) | `%s/%s` | %s | %s |\n", crd.Spec.Names.Kind, page(crd), crd.Spec.Group, version.Name,
 			strings.ToLower(string(crd.Spec.Scope)), cell(version.Schema.OpenAPIV3Schema.Description))
 	}
+	b.WriteString("\nWhat the master may do on seeds is in [permissions.md](permissions.md).\n")
 	return b.String()
 }
 

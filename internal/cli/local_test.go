@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"canopy.dev/canopy/internal/local"
+	"canopy.dev/canopy/internal/steps"
 )
 
 func TestPrintStatus(t *testing.T) {
@@ -59,7 +60,7 @@ kubelet   Unhealthy   ended with exit code 1
 
 func TestExplainUpSaysWhichStepAndWhatToDo(t *testing.T) {
 	cause := errors.New("no route")
-	err := explainUp(&local.StepError{Step: "serve images", Err: cause})
+	err := explainUp(&steps.Error{Step: "serve images", Err: cause})
 	for _, want := range []string{"serve images", "no route", "canopy up", "canopy logs"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error = %v, want it to mention %q", err, want)

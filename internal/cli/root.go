@@ -12,9 +12,11 @@ func NewCommand() *cobra.Command {
 	cmd.AddCommand(
 		newDownCommand(),
 		newImagesCommand(),
+		newInstallCommand(),
 		newKubeconfigCommand(),
 		newLogsCommand(),
 		newSandboxCommand(),
+		newSeedCommand(),
 		newStatusCommand(),
 		newUpCommand(),
 	)

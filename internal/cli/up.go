@@ -16,6 +16,7 @@ import (
 
 	"canopy.dev/canopy/internal/local"
 	"canopy.dev/canopy/internal/local/sandbox"
+	"canopy.dev/canopy/internal/steps"
 )
 
 // nextCommands is what somebody wants to type next.
@@ -73,7 +74,7 @@ func newSandboxCommand() *cobra.Command {
 
 // explainUp adds what to do to the error of a step.
 func explainUp(err error) error {
-	var step *local.StepError
+	var step *steps.Error
 	if !errors.As(err, &step) {
 		return err
 	}

@@ -12,12 +12,10 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/release/common"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"canopy.dev/canopy/internal/testenv"
 )
@@ -29,27 +27,16 @@ func TestMain(m *testing.M) { os.Exit(testenv.Main(m, &config)) }
 // cluster is the test cluster with a namespace of its own for one test.
 type cluster struct {
 	*testing.T
-	kubeconfig string
-	clients    kubernetes.Interface
-	helm       *action.Configuration
-	chart      Chart
+	clients kubernetes.Interface
+	helm    *action.Configuration
+	dir     string
+	chart   Chart
 }
 
 func newCluster(t *testing.T, namespace string) *cluster {
 	t.Helper()
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	file := clientcmdapi.NewConfig()
-	file.Clusters["c"] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
-	file.AuthInfos["c"] = &clientcmdapi.AuthInfo{ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}
-	file.Contexts["c"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "c"}
-	file.CurrentContext = "c"
-	if err := clientcmd.WriteToFile(*file, kubeconfig); err != nil {
-		t.Fatal(err)
-	}
-	flags := genericclioptions.NewConfigFlags(false)
-	flags.KubeConfig, flags.Namespace = &kubeconfig, &namespace
 	helm := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
-	if err := helm.Init(flags, namespace, "secret"); err != nil {
+	if err := helm.Init(newGetter(&config, namespace), namespace, "secret"); err != nil {
 		t.Fatal(err)
 	}
 	clients, err := kubernetes.NewForConfig(&config)
@@ -61,8 +48,8 @@ func newCluster(t *testing.T, namespace string) *cluster {
 	writeFile(t, filepath.Join(dir, "values.yaml"), "color: red\n")
 	writeFile(t, filepath.Join(dir, "templates", "configmap.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: example\ndata:\n  color: {{ .Values.color }}\n")
 	return &cluster{
-		T: t, kubeconfig: kubeconfig, clients: clients, helm: helm,
-		chart: Chart{Dir: dir, Release: "example", Namespace: namespace, Values: map[string]any{}},
+		T: t, clients: clients, helm: helm, dir: dir,
+		chart: Chart{Files: os.DirFS(dir), Release: "example", Namespace: namespace, Values: map[string]any{}},
 	}
 }
 
@@ -78,7 +65,7 @@ func writeFile(t *testing.T, path, content string) {
 
 func (c *cluster) run() {
 	c.Helper()
-	if err := Run(c.Context(), c.kubeconfig, c.chart); err != nil {
+	if err := Run(c.Context(), &config, c.chart); err != nil {
 		c.Fatal(err)
 	}
 }
@@ -113,6 +100,46 @@ func TestRunDoesNothingWhenNothingChanged(t *testing.T) {
 	c.want("red", 1)
 }
 
+func TestCurrent(t *testing.T) {
+	c := newCluster(t, "current")
+	want := func(what string, want bool) {
+		t.Helper()
+		if got, err := Current(t.Context(), &config, c.chart); got != want || err != nil {
+			t.Errorf("%s: %v, %v; want %v", what, got, err, want)
+		}
+	}
+	want("nothing is installed", false)
+	c.run()
+	want("it was just installed", true)
+	c.chart.Values = map[string]any{"color": "green"}
+	want("other values", false)
+	c.run()
+	want("they were installed", true)
+	last, err := lastRelease(c.helm, c.chart.Release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.SetStatus(common.StatusPendingUpgrade, "")
+	if err := c.helm.Releases.Update(last); err != nil {
+		t.Fatal(err)
+	}
+	want("it was interrupted", false)
+}
+
+func TestUninstall(t *testing.T) {
+	c := newCluster(t, "uninstall")
+	c.run()
+	for range 2 { // the second time nothing is there
+		if err := Uninstall(t.Context(), &config, c.chart); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := c.clients.CoreV1().ConfigMaps("uninstall").Get(t.Context(), "example", metav1.GetOptions{})
+	if last, lastErr := lastRelease(c.helm, c.chart.Release); !apierrors.IsNotFound(err) || last != nil || lastErr != nil {
+		t.Errorf("the object: %v; the release: %v, %v", err, last, lastErr)
+	}
+}
+
 func TestRunUpgradesWhenValuesOrTheChartChange(t *testing.T) {
 	c := newCluster(t, "upgrade")
 	c.run()
@@ -120,7 +147,7 @@ func TestRunUpgradesWhenValuesOrTheChartChange(t *testing.T) {
 	c.run()
 	c.want("green", 2)
 	c.chart.Values = nil
-	writeFile(t, filepath.Join(c.chart.Dir, "values.yaml"), "color: blue\n")
+	writeFile(t, filepath.Join(c.dir, "values.yaml"), "color: blue\n")
 	c.run()
 	c.want("blue", 3)
 }

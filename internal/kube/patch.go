@@ -27,6 +27,29 @@ func Patch(ctx context.Context, c client.Client, obj client.Object, change func(
 	return nil
 }
 
+// PatchFresh is Patch for what must not overwrite a change of somebody else: it fails with a Conflict if obj is stale.
+func PatchFresh(ctx context.Context, c client.Client, obj client.Object, change func()) error {
+	before, ok := obj.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("%T cannot be copied", obj)
+	}
+	if change(); reflect.DeepEqual(before, obj) {
+		return nil
+	}
+	if err := c.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("patching %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}
+
+// CreateNew creates obj, which nobody owns; it fails with an AlreadyExists error.
+func CreateNew(ctx context.Context, c client.Client, obj client.Object) error {
+	if err := c.Create(ctx, obj); err != nil {
+		return fmt.Errorf("creating %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}
+
 // UpdateSubResource writes a part of obj that is no part of its spec or status, such as the approval of a certificate
 // request. It fails with a Conflict if obj is stale.
 func UpdateSubResource(ctx context.Context, c client.Client, obj client.Object, name string) error {

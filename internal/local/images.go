@@ -56,7 +56,7 @@ func (b builtImages) systemDigests() map[string]string {
 
 // buildImages builds what the platform needs and is not in the cache.
 func (u *up) buildImages(ctx context.Context) error {
-	builder, err := build.New(&u.progress)
+	builder, err := build.New(u.progress)
 	if err != nil {
 		return err
 	}

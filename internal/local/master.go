@@ -179,7 +179,7 @@ func (u *up) awaitClusters(ctx context.Context) error {
 		return firstNotReady(all)
 	})
 	if err == nil && len(strays) > 0 {
-		fmt.Fprintf(&u.progress, "on the seed, in no project: %s\n", strings.Join(strays, ", "))
+		fmt.Fprintf(u.progress, "on the seed, in no project: %s\n", strings.Join(strays, ", "))
 	}
 	return err
 }

@@ -7,12 +7,12 @@ import (
 	"context"
 	"io"
 	"os"
-	"time"
 
 	"github.com/vishvananda/netlink"
 
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/local/sandbox"
+	"canopy.dev/canopy/internal/steps"
 )
 
 // Options of Up.
@@ -29,7 +29,7 @@ type Options struct {
 // up is what the steps of one Up hand on to each other.
 type up struct {
 	Options
-	progress progress
+	progress *steps.Progress
 	built    builtImages
 	process  process
 	config   string // hash of kubeadm's configuration
@@ -38,8 +38,8 @@ type up struct {
 // Up makes the platform run and returns when it is usable. Each step is done only as far as it is not done already, so
 // Up repairs what a killed Up, a crash or a reboot left behind, and on a running platform takes a few seconds.
 func Up(ctx context.Context, options Options) error {
-	u := &up{Options: options, progress: progress{out: options.Out, terminal: options.Terminal, now: time.Now}}
-	if err := runSteps(ctx, &u.progress, []step{{"check this machine", u.check}}); err != nil {
+	u := &up{Options: options, progress: steps.New(options.Out, options.Terminal)}
+	if err := runSteps(ctx, u.progress, []step{{"check this machine", u.check}}); err != nil {
 		return err // before anything was written
 	}
 	release, err := lock()
@@ -48,7 +48,7 @@ func Up(ctx context.Context, options Options) error {
 	}
 	defer release()
 	bypassProxy(u.Settings)
-	return runSteps(ctx, &u.progress, []step{
+	return runSteps(ctx, u.progress, []step{
 		{"install packages", u.installPackages},
 		{"build images", u.buildImages},
 		{"provide kubectl", u.provideKubectl},

@@ -94,16 +94,16 @@ var readinessChanged = predicate.Funcs{
 	},
 }
 
-// seedError says why a seed is not ready; empty: it is.
+// seedError says why a seed is not connected; empty: it is.
 func seedError(seed *v1alpha1.Seed) string {
-	ready := meta.FindStatusCondition(seed.Status.Conditions, v1alpha1.ConditionReady)
+	connected := meta.FindStatusCondition(seed.Status.Conditions, v1alpha1.ConditionConnected)
 	switch {
-	case ready == nil:
+	case connected == nil:
 		return "it is not connected yet"
-	case ready.Status == metav1.ConditionTrue, ready.Reason == v1alpha1.ReasonInUse:
+	case connected.Status == metav1.ConditionTrue:
 		return ""
 	}
-	return ready.Message
+	return connected.Message
 }
 
 // Reconcile brings one cluster a step further.

@@ -47,7 +47,7 @@ func newClusterTest(t *testing.T, name string, mods ...func(*v1alpha1.ClusterSpe
 		t.Fatal(err)
 	}
 	c.project = create(t, c.master, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: name}})
-	seed := create(t, c.master, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: name}})
+	seed := create(t, c.master, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: name, Install: v1alpha1.InstallManual}})
 	c.seedIs(seed, metav1.ConditionTrue, "Ready", "")
 	c.datacenter = create(t, c.master, &v1alpha1.Datacenter{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -79,7 +79,7 @@ func (c *clusterTest) start(master, seed client.Client) {
 func (c *clusterTest) seedIs(seed *v1alpha1.Seed, status metav1.ConditionStatus, reason, message string) {
 	c.Helper()
 	get(c.T, c.master, seed)
-	meta.SetStatusCondition(&seed.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: status, Reason: reason, Message: message})
+	meta.SetStatusCondition(&seed.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionConnected, Status: status, Reason: reason, Message: message})
 	if err := c.master.Status().Update(c.Context(), seed); err != nil {
 		c.Fatal(err)
 	}

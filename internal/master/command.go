@@ -11,11 +11,13 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"canopy.dev/canopy/internal/images"
 )
 
 // NewCommand returns the command that runs the master manager.
 func NewCommand() *cobra.Command {
-	opts := Options{}
+	opts := Options{Images: Images{Prometheus: images.Ref("prometheus"), Alertmanager: images.Ref("alertmanager")}}
 	logs := textlogger.NewConfig()
 	cmd := &cobra.Command{
 		Use:   "master",
@@ -38,5 +40,8 @@ func NewCommand() *cobra.Command {
 	flags.BoolVar(&opts.LeaderElection, "leader-election", true, "let one of several replicas work")
 	flags.IntVar(&opts.Workers, "workers", 8, "how many objects of a kind are reconciled at the same time")
 	flags.DurationVar(&opts.ProbePeriod, "probe-period", 10*time.Second, "how often each seed is asked how it is")
+	flags.StringVar(&opts.Images.Server, "server-image", "", "image of canopy-server that is installed on seeds")
+	flags.StringVar(&opts.Images.NodeNetwork, "node-network-image", "", "image of node-network that is installed on seeds")
+	flags.StringVar(&opts.Images.OpenVPN, "openvpn-image", "", "image of openvpn that is installed on seeds")
 	return cmd
 }

@@ -6,7 +6,9 @@ package master
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -44,8 +46,9 @@ type Connection struct {
 	Live    client.Reader
 	Applier *kube.Applier
 
-	// fingerprint identifies the kubeconfig that the connection was made with.
+	// fingerprint identifies the kubeconfig that the connection was made with, but for its token, which is in token.
 	fingerprint string
+	token       *atomic.Pointer[string]
 	cancel      context.CancelFunc
 
 	mu     sync.Mutex
@@ -78,18 +81,21 @@ func (c *Connections) Connect(seed string, config *rest.Config, fingerprint stri
 	defer c.mu.Unlock()
 	if conn := c.byName[seed]; conn != nil {
 		if conn.fingerprint == fingerprint {
+			conn.token.Store(&config.BearerToken)
 			return conn, nil
 		}
 		conn.cancel()
 		delete(c.byName, seed)
 	}
-	cl, err := newCluster(config)
+	token := &atomic.Pointer[string]{}
+	token.Store(&config.BearerToken)
+	cl, err := newCluster(config, token)
 	if err != nil {
 		return nil, fmt.Errorf("connecting seed %s: %w", seed, err)
 	}
 	ctx, cancel := context.WithCancel(c.ctx)
 	conn := &Connection{
-		Client: cl.GetClient(), Live: cl.GetAPIReader(), fingerprint: fingerprint, cancel: cancel,
+		Client: cl.GetClient(), Live: cl.GetAPIReader(), fingerprint: fingerprint, token: token, cancel: cancel,
 		Applier: &kube.Applier{Client: cl.GetClient(), Live: cl.GetClient()},
 	}
 	c.byName[seed] = conn
@@ -112,10 +118,27 @@ func (c *Connections) Disconnect(seed string) {
 	}
 }
 
+// bearer sends a token with each request that may have been replaced since the last one.
+type bearer struct {
+	token *atomic.Pointer[string]
+	next  http.RoundTripper
+}
+
+// RoundTrip does one request.
+func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+*b.token.Load())
+	return b.next.RoundTrip(req)
+}
+
 // newCluster returns a client for a seed whose cache has only what the master made there.
-func newCluster(config *rest.Config) (cluster.Cluster, error) {
+func newCluster(config *rest.Config, token *atomic.Pointer[string]) (cluster.Cluster, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1 // the API server has its own fairness
+	if config.BearerToken != "" && config.BearerTokenFile == "" {
+		config.BearerToken = ""
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bearer{token, next} })
+	}
 	ours, err := labels.NewRequirement(v1alpha1.LabelManagedBy, selection.Exists, nil)
 	if err != nil {
 		return nil, err

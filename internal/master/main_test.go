@@ -21,12 +21,13 @@ import (
 	"canopy.dev/canopy/internal/testenv"
 )
 
-// masterConfig and seedConfig are for the two API servers that the package's tests share.
-var masterConfig, seedConfig rest.Config
+// masterConfig and seedConfig are for the API servers that the package's tests share; bareConfig is for one on which things are
+// installed and removed.
+var masterConfig, seedConfig, bareConfig rest.Config
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard()) // what fails is seen in what comes of it
-	os.Exit(testenv.Main(m, &masterConfig, &seedConfig))
+	os.Exit(testenv.Main(m, &masterConfig, &seedConfig, &bareConfig))
 }
 
 func newClient(t *testing.T, config *rest.Config) client.WithWatch {

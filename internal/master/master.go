@@ -39,6 +39,8 @@ type Options struct {
 	Workers int
 	// ProbePeriod is how often each seed is asked how it is.
 	ProbePeriod time.Duration
+	// Images are installed on seeds.
+	Images Images
 
 	// Clock is the real one outside of tests.
 	Clock clock.PassiveClock

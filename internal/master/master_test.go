@@ -99,7 +99,7 @@ func TestMaster(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, secret := range map[string]string{"near": "", "far": "far"} {
-		purge(t, c, create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: secret}}))
+		purge(t, c, create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: secret, Install: v1alpha1.InstallManual}}))
 		create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.DatacenterSpec{Seed: name, Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}})
 	}
 	create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "whole"}})

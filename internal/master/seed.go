@@ -4,21 +4,20 @@
 package master
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -27,7 +26,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
 )
@@ -35,16 +33,14 @@ import (
 // seedController is the name of the controller.
 const seedController = "master/seed"
 
-const (
-	// kubeconfigKey is where a seed's kubeconfig is in its Secret.
-	kubeconfigKey = "kubeconfig"
-	// probeTimeout is how long one answer may take; it is asked twice before it counts as lost.
-	probeTimeout = 4 * time.Second
-	// contactPrecision is how exact status.lastContact is, so that it costs few writes.
-	contactPrecision = 30 * time.Second
-)
+// contactPrecision is how exact status.lastContact is, so that it costs few writes.
+const contactPrecision = 30 * time.Second
 
-// SeedReconciler keeps the connection to each seed, and says in its status how the seed is.
+// seedWorkers is how many seeds are looked at at the same time. They are many because one that hangs keeps its worker until
+// its time is over, and the others are not to wait for it.
+const seedWorkers = 64
+
+// SeedReconciler keeps the connection to each seed, installs there what it needs, and says in its status how the seed is.
 type SeedReconciler struct {
 	client.Client
 
@@ -55,12 +51,17 @@ type SeedReconciler struct {
 	Clock  clock.PassiveClock
 	// ProbePeriod is how often a seed is asked how it is: nothing tells us when it goes.
 	ProbePeriod time.Duration
+	// Images are installed on seeds.
+	Images Images
+	// installing has room for as many as may be installed at the same time, because it takes memory.
+	installing chan struct{}
+	failures   sync.Map // of installations: name of the seed → installFailure
 }
 
 func setupSeed(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 	r := &SeedReconciler{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Seeds: seeds, Config: mgr.GetConfig(),
-		Clock: opts.Clock, ProbePeriod: opts.ProbePeriod,
+		Clock: opts.Clock, ProbePeriod: opts.ProbePeriod, Images: opts.Images, installing: make(chan struct{}, 1),
 	}
 	ofSecret := func(ctx context.Context, secret client.Object) []reconcile.Request {
 		if secret.GetNamespace() != v1alpha1.SystemNamespace {
@@ -72,7 +73,7 @@ func setupSeed(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 		Named(seedController).
 		For(&v1alpha1.Seed{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Secret{}, wakes(ofSecret)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: seedWorkers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
@@ -84,10 +85,6 @@ func (r *SeedReconciler) Reconcile(ctx context.Context, seed *v1alpha1.Seed) (re
 		return reconcile.Result{}, fmt.Errorf("counting the clusters of seed %s: %w", seed.Name, err)
 	}
 	seed.Status.Clusters = int32(len(clusters.Items))
-	if !seed.DeletionTimestamp.IsZero() && len(clusters.Items) == 0 {
-		r.Seeds.Disconnect(seed.Name)
-		return reconcile.Result{}, kube.RemoveFinalizer(ctx, r.Client, seed, v1alpha1.FinalizerSeed)
-	}
 	if seed.DeletionTimestamp.IsZero() {
 		counted := seed.Status.Clusters // the answer to a patch has the old status
 		if err := kube.EnsureFinalizer(ctx, r.Client, seed, v1alpha1.FinalizerSeed); err != nil {
@@ -95,7 +92,10 @@ func (r *SeedReconciler) Reconcile(ctx context.Context, seed *v1alpha1.Seed) (re
 		}
 		before.ObjectMeta, seed.Status.Clusters = *seed.ObjectMeta.DeepCopy(), counted
 	}
-	err := r.reconcile(ctx, seed)
+	err := r.reconcile(ctx, before, seed, clusters.Items)
+	if errors.Is(err, errSeedRemoved) {
+		return reconcile.Result{}, nil
+	}
 	result, err := kube.Finish(ctx, r.Client, before, seed, err)
 	if err == nil {
 		result.RequeueAfter = min(result.RequeueAfter, wait.Jitter(r.ProbePeriod, 0.2))
@@ -103,20 +103,45 @@ func (r *SeedReconciler) Reconcile(ctx context.Context, seed *v1alpha1.Seed) (re
 	return result, err
 }
 
-func (r *SeedReconciler) reconcile(ctx context.Context, seed *v1alpha1.Seed) error {
-	config, fingerprint, err := r.config(ctx, seed)
-	if err != nil {
-		r.Seeds.Disconnect(seed.Name)
-		return err
+// reconcile goes through what a seed needs, in this order; the first that it lacks is what its Ready condition says:
+//
+//  1. Connected  the API answers, it is the right cluster's and the seed of nobody else, the master may do its work there, and
+//     the kinds are known
+//  2. Installed  what the master brings
+//  3. a cache of its HostedClusters
+//  4. pods of Canopy that run, and a storage class
+//
+// Some of the status is written on the way, and is then also in before.
+func (r *SeedReconciler) reconcile(ctx context.Context, before, seed *v1alpha1.Seed, clusters []v1alpha1.Cluster) error {
+	leaving := !seed.DeletionTimestamp.IsZero() && len(clusters) == 0
+	if leaving && !isManaged(seed) {
+		return r.remove(ctx, seed)
 	}
-	if err := r.probe(ctx, seed, config); err != nil {
-		return err
+	remote, err := r.connect(ctx, seed)
+	if err != nil && leaving && uninstalled(seed) {
+		return r.remove(ctx, seed) // the master's account went with the rest
+	}
+	if err != nil {
+		setCondition(seed, v1alpha1.ConditionConnected, v1alpha1.ReasonConnected, err)
+		return explainRemoval(leaving, err)
 	}
 	if now := r.Clock.Now(); seed.Status.LastContact == nil || now.Sub(seed.Status.LastContact.Time) >= contactPrecision {
 		seed.Status.LastContact = &metav1.Time{Time: now}
 	}
+	if leaving {
+		if err := r.uninstall(ctx, before, seed, remote); err != nil {
+			return err
+		}
+		return r.remove(ctx, seed)
+	}
+	installErr := r.install(ctx, before, seed, remote)
+	kindsErr := remote.checkKinds()
+	setCondition(seed, v1alpha1.ConditionConnected, v1alpha1.ReasonConnected, kindsErr)
+	if kindsErr != nil {
+		return cmp.Or(installErr, kindsErr)
+	}
 	//nolint:contextcheck // the connection goes on when this reconciliation has ended
-	conn, err := r.Seeds.Connect(seed.Name, config, fingerprint)
+	conn, err := r.Seeds.Connect(seed.Name, remote.config, remote.fingerprint)
 	if err != nil {
 		return err
 	}
@@ -124,132 +149,82 @@ func (r *SeedReconciler) reconcile(ctx context.Context, seed *v1alpha1.Seed) err
 		return kube.Wait(v1alpha1.ReasonConnecting, "its HostedClusters cannot be read: "+err.Error(), 0)
 	}
 	if !seed.DeletionTimestamp.IsZero() {
-		return kube.Wait(v1alpha1.ReasonInUse, fmt.Sprintf("it is to be removed and has %d clusters: delete them first (kubectl get clusters -A --field-selector status.seed=%s)",
-			seed.Status.Clusters, seed.Name), 0)
+		return kube.Wait(v1alpha1.ReasonInUse, fmt.Sprintf("it is to be removed once it has no clusters, and has %d: delete %s", len(clusters), nameClusters(clusters)), 0)
 	}
-	return nil
-}
-
-// config returns how to reach the seed, and what identifies that.
-func (r *SeedReconciler) config(ctx context.Context, seed *v1alpha1.Seed) (*rest.Config, string, error) {
-	name := seed.Spec.KubeconfigSecretName
-	if name == "" {
-		return r.Config, "this cluster", nil
-	}
-	secret := &corev1.Secret{}
-	err := r.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: name}, secret)
-	if apierrors.IsNotFound(err) {
-		return nil, "", kube.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("spec.kubeconfigSecretName: there is no Secret %s in %s: make it, with the seed's kubeconfig as its key %s", name, v1alpha1.SystemNamespace, kubeconfigKey), 0)
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	config, err := parseKubeconfig(secret.Data[kubeconfigKey])
-	if err != nil {
-		return nil, "", kube.Wait(v1alpha1.ReasonInvalidKubeconfig, fmt.Sprintf("Secret %s/%s, key %s: %v", v1alpha1.SystemNamespace, name, kubeconfigKey, err), 0)
-	}
-	sum := sha256.Sum256(secret.Data[kubeconfigKey])
-	return config, hex.EncodeToString(sum[:]), nil
-}
-
-// parseKubeconfig takes kubeconfigs that hold all they need: no command is run and no file is read on the master because
-// of one. Its errors do not repeat the content.
-func parseKubeconfig(content []byte) (*rest.Config, error) {
-	errUnusable := errors.New("it is not a kubeconfig with a current context, a server and credentials")
-	kubeconfig, err := clientcmd.Load(content)
-	if err != nil {
-		return nil, errUnusable
-	}
-	errFiles := errors.New("it names files: use one that holds their content (kubectl config view --flatten --minify)")
-	for _, cluster := range kubeconfig.Clusters {
-		if cluster.CertificateAuthority != "" {
-			return nil, errFiles
-		}
-	}
-	for _, user := range kubeconfig.AuthInfos {
-		if user.Exec != nil || user.AuthProvider != nil {
-			return nil, errors.New("it wants a command or plugin to be run for its credentials: use the token of a service account, or a client certificate")
-		}
-		if user.ClientCertificate != "" || user.ClientKey != "" || user.TokenFile != "" {
-			return nil, errFiles
-		}
-	}
-	config, err := clientcmd.NewDefaultClientConfig(*kubeconfig, nil).ClientConfig()
-	if err != nil {
-		return nil, errUnusable
-	}
-	return config, nil
-}
-
-// probe asks the seed how it is, and whether it is the right one.
-func (r *SeedReconciler) probe(ctx context.Context, seed *v1alpha1.Seed, config *rest.Config) error {
-	config = rest.CopyConfig(config)
-	config.Timeout = probeTimeout
-	api, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return kube.Wait(v1alpha1.ReasonInvalidKubeconfig, "its kubeconfig cannot be used: "+err.Error(), 0)
-	}
-	system, err := api.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
-	if err != nil {
-		if system, err = api.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{}); err != nil {
-			return kube.Unknown(v1alpha1.ReasonUnreachable, fmt.Sprintf("its API at %s does not answer: %s", config.Host, cause(err)))
-		}
-	}
-	seed.Status.ClusterUID = string(system.UID)
-	if err := r.checkIdentity(ctx, seed); err != nil {
+	if err := r.countCapacity(ctx, seed, remote); err != nil {
 		return err
 	}
-	version, err := api.Discovery().ServerVersion()
-	if err != nil {
-		return kube.Unknown(v1alpha1.ReasonUnreachable, fmt.Sprintf("its API at %s does not say its version: %s", config.Host, cause(err)))
+	if installErr != nil {
+		return installErr
 	}
-	seed.Status.KubernetesVersion = version.GitVersion
-	group := hostingv1alpha1.GroupVersion.String()
-	if _, err := api.Discovery().ServerResourcesForGroupVersion(group); apierrors.IsNotFound(err) {
-		return kube.Wait(v1alpha1.ReasonKindsMissing, fmt.Sprintf("it does not know the kinds of %s: install Canopy's chart there", group), 0)
-	} else if err != nil {
-		return kube.Unknown(v1alpha1.ReasonUnreachable, fmt.Sprintf("its API at %s does not say its kinds: %s", config.Host, cause(err)))
-	}
-	return nil
+	return remote.checkHealth(ctx, seed)
 }
 
-// checkIdentity fails if the seed's cluster is the master's or another seed's by mistake.
-func (r *SeedReconciler) checkIdentity(ctx context.Context, seed *v1alpha1.Seed) error {
-	own := &corev1.Namespace{}
-	if err := r.APIReader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, own); err != nil {
-		return fmt.Errorf("reading the master's own identity: %w", err)
-	}
-	if seed.Spec.KubeconfigSecretName != "" && seed.Status.ClusterUID == string(own.UID) {
-		return kube.Wait(v1alpha1.ReasonInvalidKubeconfig, "its kubeconfig leads to the master's own cluster: put another into the Secret, or remove spec.kubeconfigSecretName if the master is to be a seed", 0)
-	}
-	seeds := &v1alpha1.SeedList{}
-	if err := r.List(ctx, seeds); err != nil {
-		return err
-	}
-	for _, other := range seeds.Items {
-		older := other.CreationTimestamp.Before(&seed.CreationTimestamp) || other.CreationTimestamp.Equal(&seed.CreationTimestamp) && other.Name < seed.Name
-		if other.Name != seed.Name && older && other.Status.ClusterUID == seed.Status.ClusterUID {
-			return kube.Wait(v1alpha1.ReasonInvalidKubeconfig, fmt.Sprintf("it is the same cluster as Seed %s: delete one of the two, or correct the kubeconfig", other.Name), 0)
+// errSeedRemoved says that there is no seed left whose status could be written.
+var errSeedRemoved = errors.New("the seed is removed")
+
+// remove forgets a seed that has no clusters, and gives its cluster back, if it answers.
+func (r *SeedReconciler) remove(ctx context.Context, seed *v1alpha1.Seed) error {
+	if !isManaged(seed) {
+		if err := r.release(ctx, seed); err != nil {
+			ctrl.LoggerFrom(ctx).Info("The seed still says that it is of this master: take the annotation "+v1alpha1.AnnotationInstallation+" away", "cause", err.Error())
 		}
 	}
-	return nil
+	r.Seeds.Disconnect(seed.Name)
+	if err := kube.RemoveFinalizer(ctx, r.Client, seed, v1alpha1.FinalizerSeed); err != nil {
+		return err
+	}
+	return errSeedRemoved
 }
 
-// cause says why there was no answer, without what differs each time, such as local ports.
-func cause(err error) string {
-	var status apierrors.APIStatus
-	var op *net.OpError
-	var timeout interface{ Timeout() bool }
+// explainRemoval says how to go on without a seed that cannot be cleaned up.
+func explainRemoval(leaving bool, err error) error {
+	var waiting *kube.WaitingError
+	if leaving && errors.As(err, &waiting) {
+		explained := *waiting
+		explained.Message += "; set spec.install to Manual to forget the seed without uninstalling what is there"
+		return &explained
+	}
+	return err
+}
+
+// isManaged reports whether the master installs what the seed needs.
+func isManaged(seed *v1alpha1.Seed) bool {
+	return seed.Spec.KubeconfigSecretName != "" && seed.Spec.Install != v1alpha1.InstallManual
+}
+
+// setCondition writes what err says into a condition; nil is True, for the reason.
+func setCondition(seed *v1alpha1.Seed, name, reason string, err error) {
+	condition := metav1.Condition{Type: name, Status: metav1.ConditionTrue, Reason: reason, ObservedGeneration: seed.Generation}
+	var waiting *kube.WaitingError
 	switch {
-	case errors.As(err, &status):
-		return err.Error()
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Sprintf("nothing came within %s", probeTimeout)
-	case errors.As(err, &op):
-		return op.Op + ": " + op.Err.Error()
+	case errors.As(err, &waiting):
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, waiting.Reason, waiting.Message
+		if waiting.Unknown {
+			condition.Status = metav1.ConditionUnknown
+		}
+	case err != nil:
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionUnknown, "Error", err.Error()
 	}
-	if inner := errors.Unwrap(err); inner != nil {
-		return inner.Error()
+	meta.SetStatusCondition(&seed.Status.Conditions, condition)
+}
+
+// namedClusters is how many clusters a message names.
+const namedClusters = 5
+
+// nameClusters returns the first clusters by project and name, such as "shop/web, shop/db and 3 more".
+func nameClusters(clusters []v1alpha1.Cluster) string {
+	names := make([]string, 0, len(clusters))
+	for _, c := range clusters {
+		names = append(names, strings.TrimPrefix(c.Namespace, v1alpha1.ProjectNamespacePrefix)+"/"+c.Name)
 	}
-	return err.Error()
+	slices.Sort(names)
+	return firstOf(names, namedClusters)
+}
+
+func firstOf(names []string, most int) string {
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }

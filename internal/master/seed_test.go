@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,12 +46,25 @@ func newSeedReconciler(t *testing.T) (*SeedReconciler, client.Client) {
 	t.Helper()
 	c := newClient(t, &masterConfig)
 	ensureNamespace(t, c, v1alpha1.SystemNamespace)
+	ensureDefaultClass(t, c)
+	ensureDefaultClass(t, newClient(t, &seedConfig))
 	seeds := newConnections(t.Context())
 	go func() {
 		for range seeds.Events { // nobody else listens
 		}
 	}()
-	return &SeedReconciler{Client: c, APIReader: c, Seeds: seeds, Config: &masterConfig, Clock: clock.RealClock{}, ProbePeriod: time.Minute}, c
+	return &SeedReconciler{Client: c, APIReader: c, Seeds: seeds, Config: &masterConfig, Clock: clock.RealClock{}, ProbePeriod: time.Minute, installing: make(chan struct{}, 1)}, c
+}
+
+// ensureDefaultClass makes the storage class that etcd's volumes get.
+func ensureDefaultClass(t *testing.T, c client.Client) {
+	t.Helper()
+	err := c.Create(t.Context(), &storagev1.StorageClass{
+		ObjectMeta: metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{defaultClassAnnotation: "true"}}, Provisioner: "example.com/disk",
+	})
+	if client.IgnoreAlreadyExists(err) != nil {
+		t.Fatal(err)
+	}
 }
 
 func (r *SeedReconciler) step(t *testing.T, seed *v1alpha1.Seed) metav1.Condition {
@@ -66,7 +80,7 @@ func (r *SeedReconciler) step(t *testing.T, seed *v1alpha1.Seed) metav1.Conditio
 }
 
 // remove takes a seed away, so that the next one may be the same cluster.
-func (r *SeedReconciler) remove(t *testing.T, seed *v1alpha1.Seed) {
+func (r *SeedReconciler) takeAway(t *testing.T, seed *v1alpha1.Seed) {
 	t.Helper()
 	get(t, r.Client, seed)
 	if err := r.Delete(t.Context(), seed); err != nil {
@@ -83,7 +97,7 @@ func (r *SeedReconciler) remove(t *testing.T, seed *v1alpha1.Seed) {
 
 func TestASeedIsConnected(t *testing.T) {
 	r, c := newSeedReconciler(t)
-	seed := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "remote"}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: "remote"}})
+	seed := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "remote"}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: "remote", Install: v1alpha1.InstallManual}})
 	if ready := r.step(t, seed); ready.Reason != v1alpha1.ReasonSecretMissing {
 		t.Errorf("Ready: %+v", ready)
 	}
@@ -96,15 +110,15 @@ func TestASeedIsConnected(t *testing.T) {
 	}
 	eventually(t, "the seed's HostedClusters are followed", func(context.Context) bool { return r.Seeds.Get("remote") != nil })
 
-	second := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "remote-again"}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: "remote"}})
-	if ready := r.step(t, second); ready.Reason != v1alpha1.ReasonInvalidKubeconfig || !strings.Contains(ready.Message, "the same cluster as Seed remote") {
+	second := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "remote-again"}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: "remote", Install: v1alpha1.InstallManual}})
+	if ready := r.step(t, second); ready.Reason != v1alpha1.ReasonWrongCluster || !strings.Contains(ready.Message, "the same cluster as Seed remote") {
 		t.Errorf("Ready: %+v", ready)
 	}
 	if ready := r.step(t, seed); ready.Status != metav1.ConditionTrue {
 		t.Errorf("the first one is not ready any more: %+v", ready)
 	}
-	r.remove(t, second)
-	r.remove(t, seed)
+	r.takeAway(t, second)
+	r.takeAway(t, seed)
 	if r.Seeds.Get("remote") != nil {
 		t.Error("the connection is still there")
 	}
@@ -116,7 +130,7 @@ func TestTheMasterIsASeed(t *testing.T) {
 	if ready := r.step(t, seed); ready.Status != metav1.ConditionTrue {
 		t.Errorf("Ready: %+v", ready)
 	}
-	r.remove(t, seed)
+	r.takeAway(t, seed)
 }
 
 func TestASeedThatCannotBeReached(t *testing.T) {
@@ -133,7 +147,7 @@ func TestASeedThatCannotBeReached(t *testing.T) {
 		},
 		"itself": {
 			func(t *testing.T) []byte { t.Helper(); return kubeconfig(t, &masterConfig) },
-			v1alpha1.ReasonInvalidKubeconfig, "its kubeconfig leads to the master's own cluster",
+			v1alpha1.ReasonWrongCluster, "its kubeconfig leads to the master's own cluster",
 		},
 		"rubbish": {
 			func(*testing.T) []byte { return []byte("password: hunter2") },
@@ -146,7 +160,7 @@ func TestASeedThatCannotBeReached(t *testing.T) {
 					kc.AuthInfos["u"] = &clientcmdapi.AuthInfo{Token: "hunter2"}
 				})
 			},
-			v1alpha1.ReasonUnreachable, "does not answer: Unauthorized",
+			v1alpha1.ReasonUnauthorized, "does not accept the credentials in Secret canopy-system/expired: they were withdrawn",
 		},
 		"command": {
 			func(t *testing.T) []byte {
@@ -170,12 +184,12 @@ func TestASeedThatCannotBeReached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, c := newSeedReconciler(t)
 			create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{kubeconfigKey: tc.config(t)}})
-			seed := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: name}})
+			seed := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: name, Install: v1alpha1.InstallManual}})
 			ready := r.step(t, seed)
 			if ready.Reason != tc.reason || !strings.Contains(ready.Message, tc.message) || strings.Contains(ready.Message, "hunter2") {
 				t.Errorf("got  %s: %s\nwant %s: %s", ready.Reason, ready.Message, tc.reason, tc.message)
 			}
-			r.remove(t, seed)
+			r.takeAway(t, seed)
 		})
 	}
 }

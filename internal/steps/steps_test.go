@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package local
+package steps
 
 import (
 	"bytes"
@@ -15,18 +15,18 @@ import (
 )
 
 // testProgress has a clock that advances by a second each time somebody looks at it.
-func testProgress(out *bytes.Buffer) *progress {
+func testProgress(out *bytes.Buffer) *Progress {
 	var now time.Time
-	return &progress{out: out, now: func() time.Time { now = now.Add(time.Second); return now }}
+	return &Progress{out: out, now: func() time.Time { now = now.Add(time.Second); return now }}
 }
 
-func TestRunStepsStopsAtTheFirstError(t *testing.T) {
+func TestRunStopsAtTheFirstError(t *testing.T) {
 	var out bytes.Buffer
 	p := testProgress(&out)
 	cause := errors.New("no more")
 	var ran []string
-	run := func(name string, err error) step {
-		return step{name, func(context.Context) error {
+	run := func(name string, err error) Step {
+		return Step{name, func(context.Context) error {
 			ran = append(ran, name)
 			if name == "two" {
 				if _, err := p.Write([]byte("a detail\nanother\n")); err != nil {
@@ -36,9 +36,9 @@ func TestRunStepsStopsAtTheFirstError(t *testing.T) {
 			return err
 		}}
 	}
-	err := runSteps(t.Context(), p, []step{run("one", nil), run("two", cause), run("three", nil)})
+	err := Run(t.Context(), p, []Step{run("one", nil), run("two", cause), run("three", nil)})
 
-	var stepErr *StepError
+	var stepErr *Error
 	if !errors.As(err, &stepErr) || stepErr.Step != "two" || !errors.Is(err, cause) {
 		t.Errorf("error = %v, want that of step two", err)
 	}
@@ -55,9 +55,9 @@ func TestRunStepsStopsAtTheFirstError(t *testing.T) {
 	}
 }
 
-func TestRunStepsEndsWithTheContext(t *testing.T) {
+func TestRunEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	err := runSteps(ctx, testProgress(&bytes.Buffer{}), []step{
+	err := Run(ctx, testProgress(&bytes.Buffer{}), []Step{
 		{"one", func(context.Context) error { cancel(); return nil }},
 		{"two", func(context.Context) error { t.Error("ran"); return nil }},
 	})
@@ -70,7 +70,7 @@ func TestProgressOnATerminalLeavesFinishedSteps(t *testing.T) {
 	var out bytes.Buffer
 	p := testProgress(&out)
 	p.terminal = true
-	if err := runSteps(t.Context(), p, []step{{"one", func(context.Context) error { return nil }}}); err != nil {
+	if err := Run(t.Context(), p, []Step{{"one", func(context.Context) error { return nil }}}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), "\r\033[K✓ one") || !strings.HasSuffix(out.String(), "s\n") {

@@ -1,0 +1,159 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package install
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"sigs.k8s.io/yaml"
+
+	"canopy.dev/canopy/deploy"
+)
+
+// values are those that the chart cannot do without, and switch on all that it can install.
+func values() map[string]any {
+	return map[string]any{
+		"image": "server:1", "nodeNetworkImage": "node-network:1", "openvpnImage": "openvpn:1",
+		"master": map[string]any{"enabled": false}, "seed": map[string]any{"address": "192.0.2.1"}, "gateway": map[string]any{"domain": "example.com"},
+		"monitoring": map[string]any{"prometheus": map[string]any{"image": "prometheus:1"}, "alertmanager": map[string]any{"image": "alertmanager:1"}},
+	}
+}
+
+func TestVersionsAreThoseOfTheChart(t *testing.T) {
+	content, err := fs.ReadFile(deploy.Chart(), "Chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chart struct{ Version, AppVersion, KubeVersion string }
+	if err := yaml.Unmarshal(content, &chart); err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf(">=%s-0", minKubernetes); chart.Version != Version || chart.AppVersion != Version || chart.KubeVersion != want {
+		t.Errorf("%+v, want %s for %s", chart, Version, want)
+	}
+}
+
+func TestCheckKubernetes(t *testing.T) {
+	for version, ok := range map[string]bool{"v1.33.0": true, "v1.37.2-gke.100+abc": true, "v1.32.9": false, "": false} {
+		if err := CheckKubernetes(version); (err == nil) != ok {
+			t.Errorf("%q: %v", version, err)
+		}
+	}
+}
+
+// What the names of kinds are guessed to be is what the API server calls them.
+func TestInstallRightsNameResourcesThatThereAre(t *testing.T) {
+	client, err := discovery.NewDiscoveryClientForConfig(&config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists, err := client.ServerPreferredResources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, list := range lists {
+		for _, resource := range list.APIResources {
+			known[resource.Name] = true
+		}
+	}
+	objs, err := Canopy(values()).Render(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := &objectRights{cluster: map[schema.GroupResource][]string{}, namespaced: map[schema.GroupResource]bool{}}
+	for _, obj := range objs {
+		written.add(obj)
+	}
+	for _, right := range written.rights() {
+		if !known[right.Rule.Resources[0]] {
+			t.Errorf("there is no resource %s", right.Rule.Resources[0])
+		}
+	}
+}
+
+func TestASeedGetsNoKindOfTheMaster(t *testing.T) {
+	objs, err := Canopy(values()).Render(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, obj := range objs {
+		if obj.GetKind() == "CustomResourceDefinition" && slices.Contains([]string{"seeds.canopy.dev", "clusters.canopy.dev"}, obj.GetName()) {
+			t.Errorf("%s is installed on a seed", obj.GetName())
+		}
+	}
+}
+
+func TestMissing(t *testing.T) {
+	rights := []Right{
+		{Rule: rule([]string{"get", "create"}, "", "namespaces")},
+		{Namespace: "canopy-system", Rule: rbacv1.PolicyRule{Verbs: []string{"patch"}, APIGroups: []string{"apps"}, Resources: []string{"deployments"}, ResourceNames: []string{"a", "b"}}},
+	}
+	for name, tc := range map[string]struct {
+		clusterWide, inSystem []rbacv1.PolicyRule
+		want                  []string
+	}{
+		"nothing is allowed": {nil, nil, []string{"get namespaces", "create namespaces", "patch deployments.apps a in canopy-system", "patch deployments.apps b in canopy-system"}},
+		"all is allowed": {
+			[]rbacv1.PolicyRule{rule([]string{"*"}, "*", "*")}, []rbacv1.PolicyRule{rule([]string{"*"}, "*", "*")}, nil,
+		},
+		"only one object": {
+			[]rbacv1.PolicyRule{rule([]string{"get", "create"}, "", "namespaces")},
+			[]rbacv1.PolicyRule{{Verbs: []string{"patch"}, APIGroups: []string{"apps"}, Resources: []string{"deployments"}, ResourceNames: []string{"a"}}},
+			[]string{"patch deployments.apps b in canopy-system"},
+		},
+		"one namespace is not all": {
+			[]rbacv1.PolicyRule{{Verbs: []string{"*"}, APIGroups: []string{""}, Resources: []string{"namespaces"}, ResourceNames: []string{"canopy-system"}}},
+			[]rbacv1.PolicyRule{rule([]string{"patch"}, "apps", "deployments")},
+			[]string{"get namespaces", "create namespaces"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, access := range Missing(rights, tc.clusterWide, tc.inSystem) {
+				got = append(got, access.String())
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A master that is its own seed has in the chart what a master is given elsewhere.
+func TestTheOwnSeedHasTheRightsOfASeed(t *testing.T) {
+	own := values()
+	own["master"] = map[string]any{"enabled": true, "ownSeed": true}
+	objs, err := Canopy(own).Render(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wide, narrow []rbacv1.PolicyRule
+	for _, obj := range objs {
+		if !strings.HasPrefix(obj.GetName(), "canopy-master") {
+			continue
+		}
+		rights, err := grantedBy(obj)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, right := range rights {
+			if right.Namespace == "" {
+				wide = append(wide, right.Rule)
+			}
+			narrow = append(narrow, right.Rule)
+		}
+	}
+	if missing := Missing(OwnRights(), wide, narrow); len(missing) > 0 {
+		t.Errorf("the chart does not give the master the right to %v", missing)
+	}
+}
