@@ -49,7 +49,7 @@ func addLocalSeed(ctx context.Context, out io.Writer, name, cluster string) erro
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // it is below the directory of temporary files
 	progress := steps.New(out, isTerminal(out))
 	s := &localSeed{name: name, cluster: cluster, dir: dir, add: &seedAdd{name: name, out: out, progress: progress, timeout: seedTimeout}}
 	s.add.masterAt.kubeconfig = local.KubeconfigPath
