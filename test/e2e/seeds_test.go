@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,7 +62,7 @@ func TestDedicatedSeeds(t *testing.T) {
 			t.Error(err)
 		}
 		for _, name := range []string{"local-1", "local-2"} {
-			if _, err := run(t.Context(), "", binary(t, "canopy"), "seed", "remove", name, "--kubeconfig", local.KubeconfigPath); err != nil {
+			if _, err := run(context.Background(), "", binary(t, "canopy"), "seed", "remove", name, "--kubeconfig", local.KubeconfigPath); err != nil {
 				t.Log(err)
 			}
 			if _, err := k.try("", "delete", "datacenter", name, "--ignore-not-found"); err != nil {
@@ -105,16 +106,18 @@ func withoutASeed(t *testing.T) {
 		}
 	}
 	// What is changed of the other seed's cluster gets there, and what is changed of the lost one's, later.
-	for _, pool := range []string{"demo-1-workers", "demo-2-workers"} {
-		seed(t).run("-n", "project-seeds", "patch", "nodepool", pool, "--type=merge", "-p", `{"spec": {"replicas": 0}}`)
+	for _, name := range []string{"demo-1", "demo-2"} {
+		seed(t).run("-n", "project-seeds", "patch", "clusters.canopy.dev", name, "--type=merge", "-p", `{"spec": {"coreDNS": {"replicas": 2}}}`)
 	}
-	other := ofProject(t, "seeds", "demo-2")
-	inSeeds(t, "local-2").wantOutput("0", 30*time.Second, "-n", other.namespace, "get", "hostedcluster", other.name, "-o", "jsonpath={.spec.nodePools[0].replicas}")
-	seed(t).run("-n", "project-seeds", "patch", "nodepool", "demo-2-workers", "--type=merge", "-p", `{"spec": {"replicas": 1}}`)
-	seed(t).run("-n", "project-seeds", "patch", "nodepool", "demo-1-workers", "--type=merge", "-p", `{"spec": {"replicas": 1}}`)
+	arrived := func(cluster, on string, within time.Duration) {
+		c := ofProject(t, "seeds", cluster)
+		inSeeds(t, on).wantOutput("2", within, "-n", c.namespace, "get", "hostedcluster", c.name, "-o", "jsonpath={.spec.coreDNS.replicas}")
+	}
+	arrived("demo-2", "local-2", 30*time.Second)
 
 	heal()
 	wantReadiness(t, "demo-1", "True Ready", 5*time.Minute)
+	arrived("demo-1", "local-1", 30*time.Second)
 	wantReadiness(t, "demo-2", "True Ready", 2*time.Minute)
 }
 
