@@ -13,6 +13,9 @@ const (
 	ConditionConnected = "Connected"
 	// ConditionInstalled of a Seed is True when the master has installed there what it brings.
 	ConditionInstalled = "Installed"
+	// ConditionUpgradeAvailable is True when a Cluster could be upgraded now. Its reason is EndOfLife, whatever its status,
+	// when the version that the cluster has gets no fixes any more.
+	ConditionUpgradeAvailable = "UpgradeAvailable"
 )
 
 // Reasons of conditions.
@@ -26,6 +29,10 @@ const (
 	ReasonForbidden          = "Forbidden"
 	ReasonNamespaceTaken     = "NamespaceTaken"
 	ReasonProjectMissing     = "ProjectMissing"
+	ReasonRoleMissing        = "RoleMissing"
+	ReasonRoleRefused        = "RoleRefused"
+	ReasonQuotaExceeded      = "QuotaExceeded"
+	ReasonWaitingForQuota    = "WaitingForQuota"
 	ReasonDatacenterMissing  = "DatacenterMissing"
 	ReasonPresetMissing      = "PresetMissing"
 	ReasonSecretMissing      = "SecretMissing"
@@ -55,6 +62,15 @@ const (
 	ReasonNoDefaultStorageClass = "NoDefaultStorageClass"
 	ReasonWaitingForPods        = "WaitingForPods"
 	ReasonImagesUnknown         = "ImagesUnknown"
+	ReasonPatchAvailable        = "PatchAvailable"
+	ReasonMinorAvailable        = "MinorAvailable"
+	ReasonUpToDate              = "UpToDate"
+	ReasonEndOfLife             = "EndOfLife"
+	ReasonTemplateMissing       = "TemplateMissing"
+	ReasonChangesPlanned        = "ChangesPlanned"
+	ReasonRollingOut            = "RollingOut"
+	ReasonClustersDiffer        = "ClustersDiffer"
+	ReasonWaitingForClusters    = "WaitingForClusters"
 )
 
 // StatusConditions returns the conditions of the status.
@@ -92,3 +108,9 @@ func (p *NodePool) StatusConditions() *[]metav1.Condition { return &p.Status.Con
 
 // SetObservedGeneration records the generation that was fully processed.
 func (p *NodePool) SetObservedGeneration(g int64) { p.Status.ObservedGeneration = g }
+
+// StatusConditions returns the conditions of the status.
+func (s *ClusterSet) StatusConditions() *[]metav1.Condition { return &s.Status.Conditions }
+
+// SetObservedGeneration records the generation that was fully processed.
+func (s *ClusterSet) SetObservedGeneration(g int64) { s.Status.ObservedGeneration = g }

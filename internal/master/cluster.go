@@ -11,10 +11,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,10 +49,11 @@ type ClusterReconciler struct {
 
 	APIReader client.Reader
 	Seeds     *Connections
+	Clock     clock.PassiveClock
 }
 
 func setupCluster(mgr ctrl.Manager, seeds *Connections, opts Options) error {
-	r := &ClusterReconciler{Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Seeds: seeds}
+	r := &ClusterReconciler{Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Seeds: seeds, Clock: opts.Clock}
 	find := referrers{mgr.GetClient()}
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	onSeed := func(ctx context.Context, obj client.Object) []reconcile.Request {
@@ -61,12 +64,13 @@ func setupCluster(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(clusterController).
-		For(&v1alpha1.Cluster{}, changed).
+		For(&v1alpha1.Cluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, upgradeCame))).
 		Watches(&v1alpha1.NodePool{}, wakes(find.ofNodePool), changed).
 		Watches(&v1alpha1.Datacenter{}, wakes(find.ofDatacenter), changed).
 		Watches(&v1alpha1.Preset{}, wakes(find.ofPreset), changed).
 		Watches(&v1alpha1.Release{}, wakes(find.ofRelease), changed).
 		Watches(&v1alpha1.Project{}, wakes(find.ofProject), changed).
+		Watches(&v1alpha1.Project{}, wakes(find.ofQuota), builder.WithPredicates(usageChanged)).
 		Watches(&v1alpha1.Seed{}, wakes(find.ofSeed), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, readinessChanged))).
 		Watches(&corev1.Secret{}, wakes(find.ofSecret)).
 		WatchesRawSource(source.Channel(seeds.Events, wakes(onSeed))).
@@ -83,6 +87,17 @@ func clusterOf(obj client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{
 		Namespace: v1alpha1.ProjectNamespacePrefix + labels[v1alpha1.LabelProject], Name: labels[v1alpha1.LabelCluster],
 	}}}
+}
+
+// upgradeCame lets clusters through that have got a newer patch by themselves.
+var upgradeCame = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.Cluster)
+		after, ok2 := e.ObjectNew.(*v1alpha1.Cluster)
+		return ok && ok2 && automaticVersion(before) != automaticVersion(after)
+	},
 }
 
 // readinessChanged lets seeds through that are lost or found.
@@ -151,13 +166,28 @@ func (r *ClusterReconciler) reconcile(ctx context.Context, in Input) error {
 	}
 	mirror(cluster, in.Current) // also when it cannot be changed now
 	hc, secrets, err := Resolve(in)
-	if err != nil {
+	if hc == nil {
 		return err
 	}
+	cluster.Status.TargetVersion = hc.Spec.Version
+	offered, available := Upgrades(in, hc.Spec.Version)
+	cluster.Status.AvailableUpgrades = offered
+	meta.SetStatusCondition(&cluster.Status.Conditions, available)
 	if err := apply(ctx, conn, hc, secrets); err != nil {
 		return fmt.Errorf("seed %s: %w", cluster.Status.Seed, err)
 	}
+	if err != nil {
+		return err
+	}
+	if in.Current != nil && !apiequality.Semantic.DeepDerivative(hc.Spec, in.Current.Spec) {
+		return waitingForSeed()
+	}
 	return summary(in.Current)
+}
+
+// waitingForSeed is for a change that the seed has not seen yet. What it said before is not about it.
+func waitingForSeed() error {
+	return kube.Wait(v1alpha1.ReasonWaitingForSeed, "waiting for the seed to take up the last change", 0)
 }
 
 // connection returns the one to the cluster's seed; an error if the seed is not ready.
@@ -197,11 +227,12 @@ func (r *ClusterReconciler) gather(ctx context.Context, in *Input, conn *Connect
 		return err
 	}
 	pools := &v1alpha1.NodePoolList{}
-	if err := r.List(ctx, pools, client.InNamespace(cluster.Namespace), client.MatchingFields{indexCluster: cluster.Name}); err != nil {
-		return fmt.Errorf("reading the NodePools of %s: %w", cluster.Name, err)
+	if err := r.List(ctx, pools, client.InNamespace(cluster.Namespace)); err != nil {
+		return fmt.Errorf("reading the NodePools of %s: %w", cluster.Namespace, err)
 	}
+	in.ProjectPools = pools.Items
 	for _, pool := range pools.Items {
-		if pool.DeletionTimestamp.IsZero() {
+		if pool.DeletionTimestamp.IsZero() && pool.Spec.Cluster == cluster.Name {
 			in.NodePools = append(in.NodePools, pool)
 		}
 	}
@@ -209,7 +240,7 @@ func (r *ClusterReconciler) gather(ctx context.Context, in *Input, conn *Connect
 	if err := r.List(ctx, releases); err != nil {
 		return fmt.Errorf("reading the Releases: %w", err)
 	}
-	in.Releases = releases.Items
+	in.Releases, in.Now = releases.Items, r.Clock.Now()
 	return r.gatherPreset(ctx, in)
 }
 
@@ -273,7 +304,7 @@ func summary(hc *hostingv1alpha1.HostedCluster) error {
 	ready := meta.FindStatusCondition(hc.Status.Conditions, hostingv1alpha1.ConditionReady)
 	switch {
 	case ready == nil || ready.ObservedGeneration != hc.Generation:
-		return kube.Wait(v1alpha1.ReasonWaitingForSeed, "waiting for the seed to take up the last change", 0)
+		return waitingForSeed()
 	case ready.Status != metav1.ConditionTrue:
 		return kube.Wait(ready.Reason, ready.Message, 0)
 	}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -73,7 +74,7 @@ func newClusterTest(t *testing.T, name string, mods ...func(*v1alpha1.ClusterSpe
 func (c *clusterTest) start(master, seed client.Client) {
 	seeds := newConnections(c.Context())
 	seeds.byName[c.project.Name] = &Connection{Client: seed, Live: seed, Applier: &kube.Applier{Client: seed, Live: seed}, synced: true}
-	c.ClusterReconciler = &ClusterReconciler{Client: master, APIReader: master, Seeds: seeds}
+	c.ClusterReconciler = &ClusterReconciler{Client: master, APIReader: master, Seeds: seeds, Clock: clock.RealClock{}}
 }
 
 func (c *clusterTest) seedIs(seed *v1alpha1.Seed, status metav1.ConditionStatus, reason, message string) {
@@ -152,6 +153,17 @@ func (c *clusterTest) seedSays(ready metav1.ConditionStatus, message string) {
 	meta.SetStatusCondition(&hc.Status.Conditions, metav1.Condition{
 		Type: hostingv1alpha1.ConditionReady, Status: ready, Reason: "Said", Message: message, ObservedGeneration: hc.Generation,
 	})
+	if err := c.seed.Status().Update(c.Context(), &hc); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// seedRuns writes the status of a HostedCluster that is ready with a version.
+func (c *clusterTest) seedRuns(version string) {
+	c.Helper()
+	c.seedSays(metav1.ConditionTrue, "")
+	hc := c.hosted()[0]
+	hc.Status.Version = version
 	if err := c.seed.Status().Update(c.Context(), &hc); err != nil {
 		c.Fatal(err)
 	}
@@ -282,6 +294,17 @@ func TestCredentialsComeAndGo(t *testing.T) {
 	if got, err := onSeed(); got != "two" {
 		t.Errorf("got %q, %v", got, err)
 	}
+	// A Preset that is deleted is nobody's to use any more; the clusters that do stay as they are, and say what they want.
+	preset := &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "credentials"}}
+	if err := c.master.Delete(t.Context(), preset); err != nil {
+		t.Fatal(err)
+	}
+	if ready := c.step(); ready.Reason != v1alpha1.ReasonPresetMissing || !strings.Contains(ready.Message, "have an admin make it; until then the cluster stays as it is") {
+		t.Errorf("Ready: %+v", ready)
+	}
+	if got, err := onSeed(); got != "two" || len(c.hosted()) != 1 {
+		t.Errorf("got %q, %v, and %d clusters", got, err, len(c.hosted()))
+	}
 	c.cluster.Spec.Preset = ""
 	if err := c.master.Update(t.Context(), c.cluster); err != nil {
 		t.Fatal(err)
@@ -289,6 +312,20 @@ func TestCredentialsComeAndGo(t *testing.T) {
 	c.step()
 	if _, err := onSeed(); !apierrors.IsNotFound(err) {
 		t.Errorf("they are still there: %v", err)
+	}
+}
+
+func TestNoClusterGetsAPlaceInAProjectThatGoes(t *testing.T) {
+	c := newClusterTest(t, "leaving")
+	c.project.Finalizers = []string{v1alpha1.FinalizerProject}
+	if err := c.master.Update(t.Context(), c.project); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.master.Delete(t.Context(), c.project); err != nil {
+		t.Fatal(err)
+	}
+	if ready := c.step(); ready.Reason != v1alpha1.ReasonDeleting || c.cluster.Status.ID != "" {
+		t.Errorf("Ready: %+v, id %q", ready, c.cluster.Status.ID)
 	}
 }
 

@@ -6,6 +6,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -15,16 +16,19 @@ import (
 	"canopy.dev/canopy/internal/kube"
 )
 
-// The fields by which objects are found that refer to another. The API server can select by them, too.
+// The fields by which objects are found that refer to another. The API server can select by them, too, but for the
+// minor and the template.
 const (
 	indexDatacenter = "spec.datacenter"           // Cluster
 	indexPreset     = "spec.preset"               // Cluster
-	indexVersion    = "spec.version"              // Cluster
+	indexMinor      = "minor of spec.version"     // Cluster
 	indexSeed       = "status.seed"               // Cluster
 	indexCluster    = "spec.cluster"              // NodePool
 	indexHost       = "spec.seed"                 // Datacenter
 	indexSecret     = "spec.secretName"           // Preset
 	indexKubeconfig = "spec.kubeconfigSecretName" // Seed
+	indexEmail      = "spec.email"                // User
+	indexTemplate   = "template of the set"       // ClusterSet
 )
 
 func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
@@ -33,14 +37,16 @@ func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		field string
 		value func(client.Object) string
 	}{
+		{&v1alpha1.User{}, indexEmail, func(o client.Object) string { return o.(*v1alpha1.User).Spec.Email }},
 		{&v1alpha1.Cluster{}, indexDatacenter, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Datacenter }},
 		{&v1alpha1.Cluster{}, indexPreset, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Preset }},
-		{&v1alpha1.Cluster{}, indexVersion, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Version }},
+		{&v1alpha1.Cluster{}, indexMinor, func(o client.Object) string { return strconv.Itoa(minorOf(o.(*v1alpha1.Cluster).Spec.Version)) }},
 		{&v1alpha1.Cluster{}, indexSeed, func(o client.Object) string { return o.(*v1alpha1.Cluster).Status.Seed }},
 		{&v1alpha1.NodePool{}, indexCluster, func(o client.Object) string { return o.(*v1alpha1.NodePool).Spec.Cluster }},
 		{&v1alpha1.Datacenter{}, indexHost, func(o client.Object) string { return o.(*v1alpha1.Datacenter).Spec.Seed }},
 		{&v1alpha1.Preset{}, indexSecret, func(o client.Object) string { return o.(*v1alpha1.Preset).Spec.SecretName }},
 		{&v1alpha1.Seed{}, indexKubeconfig, func(o client.Object) string { return o.(*v1alpha1.Seed).Spec.KubeconfigSecretName }},
+		{&v1alpha1.ClusterSet{}, indexTemplate, func(o client.Object) string { return templateOf(o.(*v1alpha1.ClusterSet)).String() }},
 	} {
 		value := index.value
 		err := indexer.IndexField(ctx, index.obj, index.field, func(o client.Object) []string { return []string{value(o)} })
@@ -49,6 +55,17 @@ func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
+}
+
+// memberEmails returns the people among a project's members.
+func memberEmails(project *v1alpha1.Project) []string {
+	var emails []string
+	for _, member := range project.Spec.Members {
+		if member.Kind == v1alpha1.MemberUser {
+			emails = append(emails, member.Name)
+		}
+	}
+	return emails
 }
 
 // wakes returns a handler that wakes whatever find returns for an object.
@@ -71,12 +88,24 @@ func (r referrers) ofPreset(ctx context.Context, preset client.Object) []reconci
 	return r.clusters(ctx, client.MatchingFields{indexPreset: preset.GetName()})
 }
 
+// ofRelease finds the clusters that have a patch of the release's minor, or could be upgraded to it from the one before.
 func (r referrers) ofRelease(ctx context.Context, release client.Object) []reconcile.Request {
-	return r.clusters(ctx, client.MatchingFields{indexVersion: release.GetName()})
+	minor := minorOf(release.GetName())
+	return append(
+		r.clusters(ctx, client.MatchingFields{indexMinor: strconv.Itoa(minor)}),
+		r.clusters(ctx, client.MatchingFields{indexMinor: strconv.Itoa(minor - 1)})...)
 }
 
 func (r referrers) ofProject(ctx context.Context, project client.Object) []reconcile.Request {
 	return r.clusters(ctx, client.InNamespace(v1alpha1.ProjectNamespacePrefix+project.GetName()))
+}
+
+// ofQuota finds the clusters that share a project's quota.
+func (r referrers) ofQuota(ctx context.Context, obj client.Object) []reconcile.Request {
+	if project, ok := obj.(*v1alpha1.Project); !ok || project.Spec.Quota == nil {
+		return nil
+	}
+	return r.ofProject(ctx, obj)
 }
 
 // ofSeed finds the clusters on a seed, and those that wait for a place on it.

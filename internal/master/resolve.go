@@ -8,9 +8,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
@@ -26,10 +26,12 @@ type Input struct {
 	// Cluster has its id and seed already.
 	Cluster *v1alpha1.Cluster
 	// NodePools are the cluster's.
-	NodePools  []v1alpha1.NodePool
-	Project    *v1alpha1.Project
-	Datacenter *v1alpha1.Datacenter
-	Seed       *v1alpha1.Seed
+	NodePools []v1alpha1.NodePool
+	// ProjectPools are all of the project, which share its quota.
+	ProjectPools []v1alpha1.NodePool
+	Project      *v1alpha1.Project
+	Datacenter   *v1alpha1.Datacenter
+	Seed         *v1alpha1.Seed
 	// Preset is the one that the cluster names, and Credentials its Secret; nil if it names none.
 	Preset      *v1alpha1.Preset
 	Credentials *corev1.Secret
@@ -37,22 +39,31 @@ type Input struct {
 	Releases []v1alpha1.Release
 	// Current is the HostedCluster as it is, from which what was once chosen is kept; nil: there is none yet.
 	Current *hostingv1alpha1.HostedCluster
+	// Now is when it is asked: releases have an end of life.
+	Now time.Time
 }
 
 // Resolve returns the HostedCluster and the Secrets beside it that the seed is to have, with nothing left to be looked up.
 // The error is a *kube.RejectedError when the cluster or its pools must be changed, and a *kube.WaitingError when
-// something else must; either says what and where.
+// something else must; either says what and where. If a HostedCluster comes with it, the rest of the cluster need not wait.
 func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error) {
-	for _, check := range []func(Input) error{checkDatacenter, checkPreset, checkVersions, checkPools} {
+	for _, check := range []func(Input) error{checkDatacenter, checkPreset, checkMaintenance, checkPools} {
 		if err := check(in); err != nil {
 			return nil, nil, err
 		}
+	}
+	version, held := targetVersion(in)
+	if version == "" {
+		return nil, nil, held
+	}
+	if err := checkPoolVersions(in, version); err != nil {
+		return nil, nil, err
 	}
 	spec := in.Cluster.Spec
 	hc := &hostingv1alpha1.HostedCluster{
 		ObjectMeta: objectMeta(in, in.Cluster.Status.ID),
 		Spec: hostingv1alpha1.HostedClusterSpec{
-			Version:           spec.Version,
+			Version:           version,
 			Profile:           spec.Profile,
 			Network:           spec.Network,
 			Expose:            hostingv1alpha1.Expose{Strategy: spec.Expose.Strategy},
@@ -62,13 +73,13 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 			Scheduler:         spec.Scheduler,
 			CoreDNS:           spec.CoreDNS,
 			Monitoring:        spec.Monitoring,
-			NodePools:         nodePools(in.NodePools),
+			NodePools:         nodePools(in),
 		},
 	}
 	if hc.Spec.Expose.Strategy == "" {
 		hc.Spec.Expose.Strategy = in.Seed.Spec.Defaults.ExposeStrategy
 	}
-	return hc.DeepCopy(), secrets(in), nil
+	return hc.DeepCopy(), secrets(in), held
 }
 
 // objectMeta is that of an object on the seed. Its labels lead back to the Cluster.
@@ -87,10 +98,7 @@ func objectMeta(in Input, name string) metav1.ObjectMeta {
 // etcd keeps the volume that was once chosen where the cluster does not say: it cannot shrink or change its class.
 func etcd(in Input) hostingv1alpha1.Etcd {
 	defaults := in.Seed.Spec.Defaults
-	e := hostingv1alpha1.Etcd{Storage: resource.MustParse(defaultEtcdStorage), StorageClassName: defaults.EtcdStorageClassName}
-	if defaults.EtcdStorage != nil {
-		e.Storage = *defaults.EtcdStorage
-	}
+	e := hostingv1alpha1.Etcd{Storage: etcdStorage(in.Cluster, defaults.EtcdStorage), StorageClassName: defaults.EtcdStorageClassName}
 	if in.Current != nil {
 		e = in.Current.Spec.Etcd
 	}
@@ -100,13 +108,18 @@ func etcd(in Input) hostingv1alpha1.Etcd {
 	return e
 }
 
-// nodePools are sorted by name.
-func nodePools(pools []v1alpha1.NodePool) []hostingv1alpha1.NodePool {
+// nodePools are sorted by name, and none has more machines than the project's quota allows.
+func nodePools(in Input) []hostingv1alpha1.NodePool {
+	less := grants(in.Project.Spec.Quota, in.ProjectPools)
 	var resolved []hostingv1alpha1.NodePool
-	for _, pool := range pools {
+	for _, pool := range in.NodePools {
+		replicas := pool.Spec.Replicas
+		if granted, ok := less[pool.Name]; ok {
+			replicas = &granted.replicas
+		}
 		resolved = append(resolved, hostingv1alpha1.NodePool{
 			Name:     pool.Name,
-			Replicas: pool.Spec.Replicas,
+			Replicas: replicas,
 			Version:  pool.Spec.Version,
 			Labels:   pool.Spec.Labels,
 			Taints:   pool.Spec.Taints,
@@ -175,37 +188,23 @@ func checkPreset(in Input) error {
 	return nil
 }
 
-// checkVersions says whether there are releases of the cluster's and its pools' versions. What the cluster has already it
-// may keep.
-func checkVersions(in Input) error {
-	var known, available []string
-	for _, release := range in.Releases {
-		available = append(available, release.Name)
-	}
-	slices.Sort(available)
-	known = append(known, available...)
-	if in.Current != nil {
-		known = append(known, in.Current.Spec.Version)
-		for _, pool := range in.Current.Spec.NodePools {
-			known = append(known, pool.Version)
-		}
-	}
-	if v := in.Cluster.Spec.Version; !slices.Contains(known, v) {
-		return kube.Wait(v1alpha1.ReasonUnsupportedVersion, fmt.Sprintf("spec.version: there is no Release %s: choose one of %s, or have an admin make it", v, orNone(available)), 0)
-	}
-	for _, pool := range in.NodePools {
-		if v := pool.Spec.Version; v != "" && !slices.Contains(known, v) {
-			return kube.Wait(v1alpha1.ReasonUnsupportedVersion, fmt.Sprintf("NodePool %s: spec.version: there is no Release %s: choose one of %s, or have an admin make it", pool.Name, v, orNone(available)), 0)
-		}
-	}
-	return nil
-}
-
 func orNone(names []string) string {
 	if len(names) == 0 {
 		return "none (there are no Releases)"
 	}
 	return strings.Join(names, ", ")
+}
+
+// checkMaintenance says whether there is the time zone of the window.
+func checkMaintenance(in Input) error {
+	window := in.Cluster.Spec.Maintenance.Window
+	if window == nil {
+		return nil
+	}
+	if _, err := timeZone(window.TimeZone); err != nil {
+		return kube.Reject(v1alpha1.ReasonInvalidSpec, err.Error())
+	}
+	return nil
 }
 
 // mostNodePools is how many pools a HostedCluster may have.

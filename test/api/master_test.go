@@ -35,7 +35,7 @@ func object(t *testing.T, kind, name, spec string) *unstructured.Unstructured {
 	u.Object["spec"] = content
 	u.SetGroupVersionKind(canopyv1alpha1.GroupVersion.WithKind(kind))
 	u.SetName(name)
-	if slices.Contains([]string{"SSHKey", "Cluster", "NodePool", "ClusterTemplate"}, kind) {
+	if slices.Contains([]string{"SSHKey", "Cluster", "NodePool", "ClusterTemplate", "ClusterSet"}, kind) {
 		u.SetNamespace("default")
 	}
 	return u
@@ -65,7 +65,6 @@ func TestMasterCreate(t *testing.T) {
 		"a project with a dot":                  {"Project", "a.b", `{}`, "lower-case letters"},
 		"a member twice":                        {"Project", "a", `{members: [{name: a, role: Owner}, {name: a, role: Viewer}]}`, "Duplicate value"},
 		"a user and a group of one name":        {"Project", "a", `{members: [{name: a, role: Owner}, {kind: Group, name: a, role: Viewer}]}`, ""},
-		"a member with an unknown role":         {"Project", "a", `{members: [{name: a, role: Boss}]}`, "Unsupported value"},
 		"Kubernetes' own group":                 {"Project", "a", `{members: [{kind: Group, name: "system:authenticated", role: Viewer}]}`, "Kubernetes' own"},
 		"a service account with no namespace":   {"Project", "a", `{members: [{kind: ServiceAccount, name: a, role: Owner}]}`, "must have one"},
 		"a user with a namespace":               {"Project", "a", `{members: [{name: a, namespace: b, role: Owner}]}`, "namespace is for the kind ServiceAccount"},
@@ -112,6 +111,22 @@ func TestMasterCreate(t *testing.T) {
 		"a pool with negative replicas":         {"NodePool", "a", `{cluster: a, replicas: -1, provider: {local: {}}}`, "greater than or equal to 0"},
 		"a template":                            {"ClusterTemplate", "a", `{cluster: {datacenter: a, version: 1.37.2}, nodePools: [{name: a, provider: {local: {}}}]}`, ""},
 		"a template with one pool twice":        {"ClusterTemplate", "a", `{cluster: {datacenter: a, version: 1.37.2}, nodePools: [{name: a, provider: {local: {}}}, {name: a, provider: {local: {}}}]}`, "Duplicate value"},
+		"a member with an unknown role":         {"Project", "a", `{members: [{name: a, role: Boss}]}`, "spec.members[0].role"},
+		"a member with a custom role":           {"Project", "a", `{members: [{name: a, role: "acme:scaler"}]}`, ""},
+		"a service account as a user":           {"Project", "a", `{members: [{name: "system:serviceaccount:a:b", role: Owner}]}`, "Kubernetes' own"},
+		"a blocked release":                     {"Release", "1.37.2", `{blocked: loses volumes, upgradesFrom: [1.36.3, "1.37"]}`, ""},
+		"a release that comes from anything":    {"Release", "1.37.2", `{upgradesFrom: ["*"]}`, "spec.upgradesFrom"},
+		"a window":                              {"Cluster", "a", `{datacenter: a, version: 1.37.2, maintenance: {autoUpgrade: Patch, window: {days: [Monday], start: "23:30", length: 1h30m, timeZone: Europe/Berlin}}}`, ""},
+		"a window on no day of the week":        {"Cluster", "a", `{datacenter: a, version: 1.37.2, maintenance: {window: {days: [Mon], start: "23:30"}}}`, "Unsupported value"},
+		"a window at no time of the day":        {"Cluster", "a", `{datacenter: a, version: 1.37.2, maintenance: {window: {start: "24:00"}}}`, "window.start"},
+		"a window of two days":                  {"Cluster", "a", `{datacenter: a, version: 1.37.2, maintenance: {window: {start: "23:30", length: 48h}}}`, "must be between 30m and 24h"},
+		"upgrades of minors by themselves":      {"Cluster", "a", `{datacenter: a, version: 1.37.2, maintenance: {autoUpgrade: Minor}}`, "Unsupported value"},
+		"a seed that upgrades less than none":   {"Seed", "a", `{maxAutomaticUpgrades: -1}`, "greater than or equal to 0"},
+		"a set":                                 {"ClusterSet", "a", `{template: {name: a}, clusters: [{name: eu, version: 1.37.2, nodePools: [{name: a, replicas: 0}]}, {name: us}], rollout: {revision: abc, maxUnavailable: 2}}`, ""},
+		"a set of no template":                  {"ClusterSet", "a", `{template: {}}`, "spec.template.name"},
+		"a set with one cluster twice":          {"ClusterSet", "a", `{template: {name: a}, clusters: [{name: eu}, {name: eu}]}`, "Duplicate value"},
+		"a set with a long cluster":             {"ClusterSet", "a", `{template: {name: a}, clusters: [{name: ` + strings.Repeat("a", 39) + `}]}`, "may not be more than 38"},
+		"a set that changes none at a time":     {"ClusterSet", "a", `{template: {name: a}, rollout: {maxUnavailable: 0}}`, "greater than or equal to 1"},
 	}
 	c := newClient(t)
 	for name, tc := range tests {
