@@ -20,7 +20,9 @@ import (
 )
 
 // clusterFlags say which user cluster is meant, and which master or seed knows it.
-type clusterFlags struct{ kubeconfig, project string }
+type clusterFlags struct {
+	kubeconfig, project string
+}
 
 func (f *clusterFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.kubeconfig, "kubeconfig", local.KubeconfigPath, "kubeconfig of the master, or of a seed that is used without one")

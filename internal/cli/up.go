@@ -36,6 +36,7 @@ and on the platform itself:
 // newUpCommand returns "canopy up": make the local platform run.
 func newUpCommand() *cobra.Command {
 	options := local.Options{Settings: local.DefaultSettings()}
+	seeds := 0
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Make a Canopy platform on this machine, or start and repair the one that is there",
@@ -51,10 +52,14 @@ It needs Linux and root. Nothing of the machine is changed that "canopy down" do
 			if err := local.Up(cmd.Context(), options); err != nil {
 				return explainUp(err)
 			}
+			if err := addLocalSeeds(cmd.Context(), options.Out, seeds); err != nil {
+				return explainUp(err)
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), nextCommands, local.DemoCluster, local.KubeconfigPath)
 			return nil
 		},
 	}
+	cmd.Flags().IntVar(&seeds, "seeds", 0, "make this many user clusters dedicated seeds, with a cluster on each; those that there are stay")
 	prefixVar(cmd.Flags(), &options.Settings.LinkCIDR, "link-cidr", "network between this machine and the platform")
 	prefixVar(cmd.Flags(), &options.Settings.PodCIDR, "pod-cidr", "network of the platform's pods")
 	prefixVar(cmd.Flags(), &options.Settings.ServiceCIDR, "service-cidr", "network of the platform's services")

@@ -32,8 +32,11 @@ import (
 	"canopy.dev/canopy/internal/local/sandbox"
 )
 
-// DemoCluster is the user cluster that a new platform gets, and DemoProject the project that it is in.
-const DemoCluster, DemoProject = "demo", "demo"
+// DemoCluster is the user cluster that a new platform gets.
+const DemoCluster = "demo"
+
+// DemoProject is the project that the demo cluster is in.
+const DemoProject = "demo"
 
 // ownSeed is the Seed that is the platform's own cluster.
 const ownSeed = "local"
@@ -63,7 +66,7 @@ func (u *up) setUpMaster(ctx context.Context) error {
 		return err
 	}
 	if !isNew {
-		objs = slices.DeleteFunc(objs, func(obj client.Object) bool { return isProject(obj) })
+		objs = slices.DeleteFunc(objs, isProject)
 	}
 	if err := (&kube.Applier{Client: c}).Apply(ctx, masterOwner, objs); err != nil {
 		return fmt.Errorf("apply examples/small.yaml: %w", err)

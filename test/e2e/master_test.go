@@ -87,9 +87,9 @@ func TestAClusterOfAProject(t *testing.T) {
 	})
 	t.Run("a pool scales", func(t *testing.T) {
 		k := kube{t, k.kubeconfig}
-		k.run("-n", "project-e2e-team", "scale", "nodepool", "shop-workers", "--replicas=0")
+		k.run("-n", "project-e2e-team", "scale", "nodepool", "shop-workers", "--replicas=2")
 		inside := cluster{t, c.name, c.namespace}.inside()
-		inside.wantOutput("0", 2*time.Minute, "get", "nodes", "-o", "go-template={{len .items}}")
+		inside.wantOutput("2", 2*time.Minute, "get", "nodes", "-o", "go-template={{len .items}}")
 		k.run("-n", "project-e2e-team", "wait", "nodepool/shop-workers", "--for=condition=Ready", "--timeout=1m")
 	})
 	t.Run("without the master the seed heals it", func(t *testing.T) { withoutTheMaster(t, cluster{t, c.name, c.namespace}) })
