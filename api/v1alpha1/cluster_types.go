@@ -62,6 +62,12 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:Pattern="^1\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)$"
 	Version string `json:"version"`
 
+	// paused keeps everything about the cluster as it is: changes of this spec, of its pools and of the project's members wait,
+	// and machines are neither made nor replaced nor deleted. A deletion is carried out all the same.
+	//
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+
 	// preset is the name of the Preset with the credentials for the datacenter's provider; none: the provider needs none.
 	//
 	// +optional

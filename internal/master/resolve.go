@@ -54,6 +54,7 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 		Spec: hostingv1alpha1.HostedClusterSpec{
 			Version:           spec.Version,
 			Profile:           spec.Profile,
+			Paused:            spec.Paused,
 			Network:           spec.Network,
 			Expose:            hostingv1alpha1.Expose{Strategy: spec.Expose.Strategy},
 			Etcd:              etcd(in),

@@ -124,6 +124,7 @@ func TestResolve(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { golden.CheckVariant(t, name+".diff", base, render(t, input(mod))) })
 	}
+			in.Cluster.Spec.Paused = true
 }
 
 func TestResolveIsPure(t *testing.T) {

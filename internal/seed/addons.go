@@ -121,6 +121,16 @@ func (a *addons) apply(ctx context.Context, key client.ObjectKey, inside client.
 }
 
 // observe reads the addons from the cluster's cache, whose events wake the reconciler.
+// observeOnly writes the health of what runs inside the cluster into the status, and applies nothing.
+func (a *addons) observeOnly(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+	err := a.observe(ctx, client.ObjectKeyFromObject(hc), hc)
+	if errors.Is(err, clustercache.ErrClusterNotConnected) {
+		setCondition(hc, v1alpha1.ConditionAddonsReady, false, "Connecting", "the seed manager is connecting to the cluster")
+		return nil // it wakes us when it has
+	}
+	return err
+}
+
 func (a *addons) observe(ctx context.Context, key client.ObjectKey, hc *v1alpha1.HostedCluster) error {
 	wake := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: key}}

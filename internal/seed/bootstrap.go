@@ -80,6 +80,7 @@ func setupBootstrap(mgr ctrl.Manager, clusters clustercache.ClusterCache, opts O
 		For(&v1alpha1.BootstrapConfig{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName)).
 		Watches(&v1alpha1.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(r.ofCluster)).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.ofCluster), builder.WithPredicates(resumed)).
 		WatchesRawSource(clusters.GetClusterSource(bootstrapController, r.ofCluster)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
@@ -94,6 +95,9 @@ func (r *BootstrapReconciler) ofCluster(ctx context.Context, cluster client.Obje
 func (r *BootstrapReconciler) Reconcile(ctx context.Context, c *v1alpha1.BootstrapConfig) (reconcile.Result, error) {
 	if !c.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, nil // the Secret goes with its owner, and the token expires
+	}
+	if rests, err := machinesRest(ctx, r, c.Namespace); err != nil || rests {
+		return reconcile.Result{}, err
 	}
 	before := c.DeepCopy()
 	renewAfter, err := r.reconcile(ctx, c)

@@ -76,6 +76,9 @@ func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.Ho
 }
 
 func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+	if hc.Spec.Paused {
+		return r.rest(ctx, hc)
+	}
 	image, err := r.validate(hc)
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ const (
 const (
 	ReasonReady              = "Ready"
 	ReasonDeleting           = "Deleting"
+	ReasonPaused             = "Paused"
 	ReasonError              = "Error"
 	ReasonUnsupportedVersion = "UnsupportedVersion"
 	ReasonInvalidSpec        = "InvalidSpec"

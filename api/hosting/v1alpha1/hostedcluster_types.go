@@ -51,6 +51,13 @@ type HostedClusterSpec struct {
 	// +kubebuilder:validation:XValidation:rule="int(self.split('.')[1]) == int(oldSelf.split('.')[1]) ? int(self.split('.')[2]) >= int(oldSelf.split('.')[2]) : int(self.split('.')[1]) == int(oldSelf.split('.')[1]) + 1",message="version can only go up, one minor at a time"
 	Version string `json:"version"`
 
+	// paused keeps everything about the cluster as it is: what this spec says is not applied, machines are neither made nor
+	// replaced nor deleted, and certificates of the control plane are not renewed. Its status goes on to say what is. A
+	// deletion is carried out all the same.
+	//
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+
 	// profile says how the control plane is laid out in pods. Compact is one pod.
 	//
 	// +optional
