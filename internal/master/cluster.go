@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -146,18 +147,28 @@ func (r *ClusterReconciler) reconcile(ctx context.Context, in Input) error {
 	if err != nil {
 		return err
 	}
-	if err := r.gather(ctx, &in, conn); err != nil {
-		return err
-	}
+	hc, secrets, err := r.resolve(ctx, &in, conn)
 	mirror(cluster, in.Current) // also when it cannot be changed now
-	hc, secrets, err := Resolve(in)
-	if err != nil {
+	if err == nil {
+		err = apply(ctx, conn, hc, secrets)
+	} else if in.Current != nil {
+		if accessErr := applyAccess(ctx, conn, in.Current, access(in.Project)); accessErr != nil {
+			return fmt.Errorf("seed %s: %w", cluster.Status.Seed, accessErr)
+		}
 		return err
 	}
-	if err := apply(ctx, conn, hc, secrets); err != nil {
+	if err != nil {
 		return fmt.Errorf("seed %s: %w", cluster.Status.Seed, err)
 	}
 	return summary(in.Current)
+}
+
+// resolve reads what is still missing of in, and resolves it.
+func (r *ClusterReconciler) resolve(ctx context.Context, in *Input, conn *Connection) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error) {
+	if err := r.gather(ctx, in, conn); err != nil {
+		return nil, nil, err
+	}
+	return Resolve(*in)
 }
 
 // connection returns the one to the cluster's seed; an error if the seed is not ready.
@@ -243,14 +254,37 @@ func apply(ctx context.Context, conn *Connection, hc *hostingv1alpha1.HostedClus
 	for _, s := range secrets {
 		beside = append(beside, s)
 	}
+	access := hc.Spec.Access
+	hc.Spec.Access = nil
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: hc.Namespace, Labels: hc.Labels}}
 	for _, objs := range [][]client.Object{{ns}, beside, {hc}} {
 		if err := conn.Applier.Apply(ctx, owner, objs); err != nil {
 			return err
 		}
 	}
+	if err := applyAccess(ctx, conn, hc, access); err != nil {
+		return err
+	}
 	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
 	return kube.Prune(ctx, conn.Client, conn.Client, scope, beside)
+}
+
+// accessManager is the manager of the field that says who may get into a cluster.
+const accessManager = "master/access"
+
+// applyAccess writes who may get into the cluster, and nothing else of it, so that it is also done while the rest cannot be:
+// nobody stays in because a preset is missing.
+func applyAccess(ctx context.Context, conn *Connection, hc *hostingv1alpha1.HostedCluster, access []hostingv1alpha1.Access) error {
+	list := make([]any, 0, len(access)) // an empty list takes away what a missing one would leave
+	for _, a := range access {
+		list = append(list, map[string]any{"kind": string(a.Kind), "name": a.Name, "role": string(a.Role)})
+	}
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"access": list}}}
+	u.SetGroupVersionKind(hostingv1alpha1.GroupVersion.WithKind("HostedCluster"))
+	u.SetNamespace(hc.Namespace)
+	u.SetName(hc.Name)
+	owner := kube.Owner{FieldManager: accessManager, Label: v1alpha1.LabelManagedBy, Value: hc.Name}
+	return conn.Applier.Apply(ctx, owner, []client.Object{u})
 }
 
 // mirror writes what the seed says into the cluster's status; what it does not say stays.

@@ -4,6 +4,7 @@
 package master
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -53,8 +54,8 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 		ObjectMeta: objectMeta(in, in.Cluster.Status.ID),
 		Spec: hostingv1alpha1.HostedClusterSpec{
 			Version:           spec.Version,
-			Profile:           spec.Profile,
 			Paused:            spec.Paused,
+			Profile:           spec.Profile,
 			Network:           spec.Network,
 			Expose:            hostingv1alpha1.Expose{Strategy: spec.Expose.Strategy},
 			Etcd:              etcd(in),
@@ -63,6 +64,7 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 			Scheduler:         spec.Scheduler,
 			CoreDNS:           spec.CoreDNS,
 			Monitoring:        spec.Monitoring,
+			Access:            access(in.Project),
 			NodePools:         nodePools(in.NodePools),
 		},
 	}
@@ -99,6 +101,23 @@ func etcd(in Input) hostingv1alpha1.Etcd {
 		e.Storage = *wanted
 	}
 	return e
+}
+
+// access is that of the project's members, sorted by kind and name. It leaves out service accounts, which are the master's:
+// whoever may make one of the same name in the cluster would have the member's role there.
+func access(project *v1alpha1.Project) []hostingv1alpha1.Access {
+	var resolved []hostingv1alpha1.Access
+	for _, m := range project.Spec.Members {
+		if m.Kind != v1alpha1.MemberServiceAccount {
+			resolved = append(resolved, hostingv1alpha1.Access{
+				Kind: hostingv1alpha1.SubjectKind(m.Kind), Name: m.Name, Role: hostingv1alpha1.AccessRole(m.Role),
+			})
+		}
+	}
+	slices.SortFunc(resolved, func(a, b hostingv1alpha1.Access) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return resolved
 }
 
 // nodePools are sorted by name.

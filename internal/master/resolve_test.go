@@ -115,7 +115,16 @@ func TestResolve(t *testing.T) {
 			large.Spec.Taints = []corev1.Taint{{Key: "example.com/large", Effect: corev1.TaintEffectNoSchedule}}
 			in.NodePools = append(in.NodePools, large)
 		},
+		"members": func(in *Input) {
+			in.Project.Spec.Members = []v1alpha1.Member{
+				{Kind: v1alpha1.MemberUser, Name: "cleo@example.com", Role: v1alpha1.RoleViewer},
+				{Kind: v1alpha1.MemberServiceAccount, Namespace: "ci", Name: "deployer", Role: v1alpha1.RoleOwner},
+				{Kind: v1alpha1.MemberUser, Name: "ada@example.com", Role: v1alpha1.RoleOwner},
+				{Kind: v1alpha1.MemberGroup, Name: "developers", Role: v1alpha1.RoleEditor},
+			}
+		},
 		"settings": func(in *Input) {
+			in.Cluster.Spec.Paused = true
 			in.Cluster.Spec.Network.Tunnel = hostingv1alpha1.TunnelKonnectivity
 			in.Cluster.Spec.Monitoring.Enabled = ptr.To(false)
 			in.Cluster.Spec.APIServer.CertSANs = []string{"api.example.com"}
@@ -124,7 +133,6 @@ func TestResolve(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { golden.CheckVariant(t, name+".diff", base, render(t, input(mod))) })
 	}
-			in.Cluster.Spec.Paused = true
 }
 
 func TestResolveIsPure(t *testing.T) {

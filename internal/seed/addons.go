@@ -95,6 +95,7 @@ func (a *addons) input(hc *v1alpha1.HostedCluster, w ways, keys insideKeys) (use
 		},
 		CA:                keys.ca,
 		MetricsServerKeys: keys.metricsServer,
+		Access:            hc.Spec.Access,
 		LocalVolumes:      hasLocalMachines(hc),
 	}, nil
 }
@@ -120,7 +121,6 @@ func (a *addons) apply(ctx context.Context, key client.ObjectKey, inside client.
 	return nil
 }
 
-// observe reads the addons from the cluster's cache, whose events wake the reconciler.
 // observeOnly writes the health of what runs inside the cluster into the status, and applies nothing.
 func (a *addons) observeOnly(ctx context.Context, hc *v1alpha1.HostedCluster) error {
 	err := a.observe(ctx, client.ObjectKeyFromObject(hc), hc)
@@ -131,6 +131,7 @@ func (a *addons) observeOnly(ctx context.Context, hc *v1alpha1.HostedCluster) er
 	return err
 }
 
+// observe reads the addons from the cluster's cache, whose events wake the reconciler.
 func (a *addons) observe(ctx context.Context, key client.ObjectKey, hc *v1alpha1.HostedCluster) error {
 	wake := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: key}}

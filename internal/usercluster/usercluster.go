@@ -87,6 +87,8 @@ type Input struct {
 	CA []byte
 	// MetricsServerKeys are tls.crt and tls.key of the certificate that MetricsServerLeaf describes.
 	MetricsServerKeys map[string][]byte
+	// Access says who may do what.
+	Access []v1alpha1.Access
 	// LocalVolumes gives the cluster volumes in a folder that all its nodes share, which only local machines do.
 	LocalVolumes bool
 }
@@ -103,6 +105,7 @@ func Objects(in Input) []client.Object {
 		tunnelClients(in),
 		volumes(in),
 		rbac(),
+		members(in),
 	)
 	slices.SortFunc(objs, func(a, b client.Object) int {
 		return cmp.Or(

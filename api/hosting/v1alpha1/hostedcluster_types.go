@@ -92,12 +92,62 @@ type HostedClusterSpec struct {
 	// +default={}
 	Monitoring Monitoring `json:"monitoring,omitempty"`
 
+	// access says who may do what inside the cluster. A change takes effect at once, also for those who are logged in.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=500
+	Access []Access `json:"access,omitempty"`
+
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=50
 	NodePools []NodePool `json:"nodePools,omitempty"`
 }
+
+// Access is what a user or a group may do inside the cluster.
+type Access struct {
+	// +optional
+	// +default="User"
+	Kind SubjectKind `json:"kind,omitempty"`
+
+	// name is what the cluster's API knows the user or the group as.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('system:')",message="names that start with system: are Kubernetes' own"
+	Name string `json:"name"`
+
+	// +required
+	Role AccessRole `json:"role"`
+}
+
+// SubjectKind says whether a name is a user's or a group's.
+//
+// +kubebuilder:validation:Enum=User;Group
+type SubjectKind string
+
+// The kinds of subjects. They are the names of Kubernetes' RBAC.
+const (
+	SubjectUser  SubjectKind = "User"
+	SubjectGroup SubjectKind = "Group"
+)
+
+// AccessRole says what somebody may do inside the cluster.
+//
+// +kubebuilder:validation:Enum=Owner;Editor;Viewer
+type AccessRole string
+
+const (
+	// AccessOwner may do everything.
+	AccessOwner AccessRole = "Owner"
+	// AccessEditor may run what they like in every namespace, and make and delete namespaces.
+	AccessEditor AccessRole = "Editor"
+	// AccessViewer may see everything but Secrets.
+	AccessViewer AccessRole = "Viewer"
+)
 
 // Profile says how a control plane is laid out in pods.
 //
