@@ -58,6 +58,9 @@ type BootstrapInput struct {
 	Taints []corev1.Taint
 	// RegistryMirror is the URL of the registry that is asked for every image first; empty: none.
 	RegistryMirror string
+	// RegistryMirrors are the URLs of registries that are asked first for the images of others, by the others' hosts. They go
+	// before RegistryMirror.
+	RegistryMirrors map[string]string
 	// Proxy is what downloads go through.
 	Proxy Proxy
 	// Downloads is where kubelet comes from if the machine's image lacks it; empty: DefaultDownloads.
@@ -101,22 +104,45 @@ func UserData(in BootstrapInput) ([]byte, error) {
 		{"/etc/systemd/system/kubelet.service", "0644", service},
 		{"/etc/tmpfiles.d/canopy.conf", "0644", cleanedAtBoot},
 	}
-	if proxy := in.Proxy.environment(in.RegistryMirror); proxy != "" {
+	if proxy := in.Proxy.environment(in.mirrors()); proxy != "" {
 		files = append(files,
 			writeFile{proxyPath, "0644", proxy},
 			writeFile{"/etc/systemd/system/containerd.service.d/proxy.conf", "0644", "[Service]\nEnvironmentFile=" + proxyPath + "\n"})
 	}
-	if in.RegistryMirror != "" {
-		mirror := images.HostsFiles(in.RegistryMirror)
-		for _, path := range slices.Sorted(maps.Keys(mirror)) {
-			files = append(files, writeFile{"/etc/containerd/certs.d/" + path, "0644", mirror[path]})
-		}
+	mirror := in.hostsFiles()
+	for _, path := range slices.Sorted(maps.Keys(mirror)) {
+		files = append(files, writeFile{"/etc/containerd/certs.d/" + path, "0644", mirror[path]})
 	}
 	config, err := yaml.Marshal(cloudConfig{Hostname: in.Name, Files: files, Commands: [][]string{{"/etc/canopy/start-node"}}})
 	if err != nil {
 		return nil, err
 	}
 	return append([]byte("#cloud-config\n"), config...), nil
+}
+
+// mirrors returns the URLs of all registry mirrors.
+func (in BootstrapInput) mirrors() []string {
+	var urls []string
+	if in.RegistryMirror != "" {
+		urls = append(urls, in.RegistryMirror)
+	}
+	for _, host := range slices.Sorted(maps.Keys(in.RegistryMirrors)) {
+		urls = append(urls, in.RegistryMirrors[host])
+	}
+	return urls
+}
+
+// hostsFiles are containerd's files for the registry mirrors, by their paths.
+func (in BootstrapInput) hostsFiles() map[string]string {
+	files := map[string]string{}
+	if in.RegistryMirror != "" {
+		files = images.HostsFiles(in.RegistryMirror)
+	}
+	for host, mirror := range in.RegistryMirrors {
+		path, content := images.HostsFile(host, mirror)
+		files[path] = content
+	}
+	return files
 }
 
 func (in BootstrapInput) templates() (containerd, service, start string, err error) {

@@ -49,6 +49,14 @@ var userDataVariants = map[string]func(*BootstrapInput){
 		in.Proxy = Proxy{HTTP: "http://proxy.example.com:3128", HTTPS: "http://proxy.example.com:3128", No: "10.0.0.0/8,.example.com"}
 		in.RegistryMirror = "https://registry.example.org/mirror"
 	},
+	"mirrors": func(in *BootstrapInput) {
+		in.Proxy = Proxy{HTTPS: "http://proxy.example.com:3128"}
+		in.RegistryMirror = "https://registry.example.org/mirror"
+		in.RegistryMirrors = map[string]string{
+			"docker.io":                 "https://mirror.example.com/docker.io",
+			"registry.example.com:5000": "https://mirror.example.com/own",
+		}
+	},
 	"own-downloads": func(in *BootstrapInput) { in.Downloads = "https://downloads.example.test/kubernetes" },
 }
 

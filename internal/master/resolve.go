@@ -44,7 +44,7 @@ type Input struct {
 // The error is a *kube.RejectedError when the cluster or its pools must be changed, and a *kube.WaitingError when
 // something else must; either says what and where.
 func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error) {
-	for _, check := range []func(Input) error{checkDatacenter, checkPreset, checkVersions, checkPools} {
+	for _, check := range []func(Input) error{checkDatacenter, checkPreset, checkVersions, checkPools, checkSizes} {
 		if err := check(in); err != nil {
 			return nil, nil, err
 		}
@@ -64,6 +64,7 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 			Scheduler:         spec.Scheduler,
 			CoreDNS:           spec.CoreDNS,
 			Monitoring:        spec.Monitoring,
+			Node:              in.Datacenter.Spec.Node.NodeSettings,
 			Access:            access(in.Project),
 			NodePools:         nodePools(in.NodePools),
 		},

@@ -210,14 +210,32 @@ func (r *BootstrapReconciler) gather(ctx context.Context, c *v1alpha1.BootstrapC
 		Pool:     c.Labels[v1alpha1.LabelPool],
 		Version:  strings.TrimPrefix(capi.Spec.Version, "v"),
 		Endpoint: cmp.Or(c.Spec.Endpoint, hc.Status.Endpoint), EndpointAddress: c.Spec.EndpointAddress,
-		CA:             ca.Data[corev1.TLSCertKey],
-		DNSAddress:     dns,
-		DNSDomain:      hc.Spec.Network.DNSDomain,
-		Labels:         c.Spec.NodeLabels,
-		Taints:         c.Spec.NodeTaints,
-		RegistryMirror: r.RegistryMirror,
-		Proxy:          r.Proxy,
+		CA:              ca.Data[corev1.TLSCertKey],
+		DNSAddress:      dns,
+		DNSDomain:       hc.Spec.Network.DNSDomain,
+		Labels:          c.Spec.NodeLabels,
+		Taints:          c.Spec.NodeTaints,
+		RegistryMirror:  r.RegistryMirror,
+		RegistryMirrors: registryMirrors(hc),
+		Proxy:           proxyOf(hc, r.Proxy),
 	}, nil
+}
+
+func registryMirrors(hc *v1alpha1.HostedCluster) map[string]string {
+	mirrors := map[string]string{}
+	for _, m := range hc.Spec.Node.RegistryMirrors {
+		mirrors[m.Registry] = m.URL
+	}
+	return mirrors
+}
+
+// proxyOf returns the cluster's proxy, or the seed's if the cluster says nothing.
+func proxyOf(hc *v1alpha1.HostedCluster, seed machine.Proxy) machine.Proxy {
+	own := hc.Spec.Node.Proxy
+	if own == nil {
+		return seed
+	}
+	return machine.Proxy{HTTP: own.HTTPProxy, HTTPS: own.HTTPSProxy, No: strings.Join(own.NoProxy, ",")}
 }
 
 // token is a bootstrap token.

@@ -92,6 +92,11 @@ type HostedClusterSpec struct {
 	// +default={}
 	Monitoring Monitoring `json:"monitoring,omitempty"`
 
+	// node is what the cluster's machines need to know of the place where they are.
+	//
+	// +optional
+	Node NodeSettings `json:"node,omitempty,omitzero"`
+
 	// access says who may do what inside the cluster. A change takes effect at once, also for those who are logged in.
 	//
 	// +optional
