@@ -74,6 +74,15 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	Preset string `json:"preset,omitempty"`
 
+	// sshKeys are the names of the SSHKeys of the project whose holders may log in to the cluster's machines; none: nobody
+	// may. A change reaches the machines that run, and replaces none.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=253
+	SSHKeys []string `json:"sshKeys,omitempty"`
+
 	// profile says how the control plane is laid out in pods. Compact is one pod.
 	//
 	// +optional

@@ -19,6 +19,7 @@ import (
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/nodenetwork"
 )
 
 // UserDataKey is the key of a machine's Secret under which its user data is.
@@ -63,6 +64,8 @@ type BootstrapInput struct {
 	RegistryMirrors map[string]string
 	// Proxy is what downloads go through.
 	Proxy Proxy
+	// SSHKeys are the public keys with which people log in, lines of an authorized_keys file.
+	SSHKeys []string
 	// Downloads is where kubelet comes from if the machine's image lacks it; empty: DefaultDownloads.
 	Downloads string
 }
@@ -95,6 +98,7 @@ func UserData(in BootstrapInput) ([]byte, error) {
 		return nil, err
 	}
 	files := []writeFile{
+		{nodenetwork.SSHKeysFile, "0644", in.authorizedKeys()},
 		{"/etc/canopy/start-node", "0755", start},
 		{"/etc/containerd/config.toml", "0644", containerd},
 		{"/etc/kubernetes/bootstrap-kubelet.conf", "0600", string(bootstrap)},
@@ -103,6 +107,9 @@ func UserData(in BootstrapInput) ([]byte, error) {
 		{"/etc/sysctl.d/90-kubernetes.conf", "0644", in.sysctls()},
 		{"/etc/systemd/system/kubelet.service", "0644", service},
 		{"/etc/tmpfiles.d/canopy.conf", "0644", cleanedAtBoot},
+	}
+	if !in.Container { // which has no sshd
+		files = append(files, writeFile{"/etc/ssh/sshd_config.d/50-canopy.conf", "0644", sshd})
 	}
 	if proxy := in.Proxy.environment(in.mirrors()); proxy != "" {
 		files = append(files,
@@ -118,6 +125,25 @@ func UserData(in BootstrapInput) ([]byte, error) {
 		return nil, err
 	}
 	return append([]byte("#cloud-config\n"), config...), nil
+}
+
+// sshd lets people in as the image's own user, which is an administrator, beside the keys that this user has already. It is
+// written before sshd starts.
+const sshd = "Match Group sudo\n  AuthorizedKeysFile .ssh/authorized_keys " + nodenetwork.SSHKeysFile + "\nMatch all\n"
+
+// keysInUserData is how many bytes of SSH keys there are in user data, which clouds limit; the others come when the node has
+// joined.
+const keysInUserData = 4 << 10
+
+// authorizedKeys is the file with the SSH keys, as far as they have space.
+func (in BootstrapInput) authorizedKeys() string {
+	var lines strings.Builder
+	for _, key := range in.SSHKeys {
+		if lines.Len()+len(key) < keysInUserData {
+			lines.WriteString(key + "\n")
+		}
+	}
+	return lines.String()
 }
 
 // mirrors returns the URLs of all registry mirrors.

@@ -86,3 +86,37 @@ func TestMembersWakeTheClustersOfTheirProject(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestSSHKeysComeAndGo(t *testing.T) {
+	c := newClusterTest(t, "ssh-keys", func(s *v1alpha1.ClusterSpec) { s.SSHKeys = []string{"ada"} })
+	c.step()
+	c.seedSays(metav1.ConditionTrue, "")
+	if ready := c.step(); ready.Reason != v1alpha1.ReasonSSHKeyMissing || len(c.hosted()[0].Spec.SSHKeys) != 0 {
+		t.Errorf("Ready: %+v, keys %v", ready, c.hosted()[0].Spec.SSHKeys)
+	}
+	const public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPArbZ/ew5uTvLG/FhEmW96Q8mixYwOlkr2NCej+TBL1"
+	key := create(t, c.master, &v1alpha1.SSHKey{ObjectMeta: metav1.ObjectMeta{Name: "ada", Namespace: c.cluster.Namespace}, Spec: v1alpha1.SSHKeySpec{PublicKey: public + " ada@laptop"}})
+	want := []client.ObjectKey{client.ObjectKeyFromObject(c.cluster)}
+	var woken []client.ObjectKey
+	for _, request := range (referrers{c.master}).ofSSHKey(t.Context(), key) {
+		woken = append(woken, request.NamespacedName)
+	}
+	if diff := cmp.Diff(want, woken); diff != "" {
+		t.Errorf("the key wakes (-want +got):\n%s", diff)
+	}
+	c.step()
+	if diff := cmp.Diff([]string{public + " ada"}, c.hosted()[0].Spec.SSHKeys); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	c.seedSays(metav1.ConditionTrue, "")
+	if ready := c.step(); ready.Status != metav1.ConditionTrue {
+		t.Errorf("Ready: %+v", ready)
+	}
+	if err := c.master.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	c.step()
+	if keys := c.hosted()[0].Spec.SSHKeys; len(keys) != 0 {
+		t.Errorf("a key is still there that has gone: %v", keys)
+	}
+}

@@ -4,6 +4,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,7 @@ func setupCluster(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 		Watches(&v1alpha1.NodePool{}, wakes(find.ofNodePool), changed).
 		Watches(&v1alpha1.Datacenter{}, wakes(find.ofDatacenter), changed).
 		Watches(&v1alpha1.Preset{}, wakes(find.ofPreset), changed).
+		Watches(&v1alpha1.SSHKey{}, wakes(find.ofSSHKey), changed).
 		Watches(&v1alpha1.Release{}, wakes(find.ofRelease), changed).
 		Watches(&v1alpha1.Project{}, wakes(find.ofProject), changed).
 		Watches(&v1alpha1.Seed{}, wakes(find.ofSeed), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, readinessChanged))).
@@ -147,28 +149,29 @@ func (r *ClusterReconciler) reconcile(ctx context.Context, in Input) error {
 	if err != nil {
 		return err
 	}
-	hc, secrets, err := r.resolve(ctx, &in, conn)
+	if err := r.gather(ctx, &in, conn); err != nil {
+		return err
+	}
 	mirror(cluster, in.Current) // also when it cannot be changed now
-	if err == nil {
-		err = apply(ctx, conn, hc, secrets)
-	} else if in.Current != nil {
-		if accessErr := applyAccess(ctx, conn, in.Current, access(in.Project)); accessErr != nil {
-			return fmt.Errorf("seed %s: %w", cluster.Status.Seed, accessErr)
+	hc, secrets, err := r.resolve(ctx, in)
+	if err != nil {
+		if in.Current != nil {
+			err = cmp.Or(applyAccess(ctx, conn, in.Current, access(in.Project), sshKeys(in)), err)
 		}
 		return err
 	}
-	if err != nil {
+	if err := apply(ctx, conn, hc.DeepCopy(), secrets); err != nil {
 		return fmt.Errorf("seed %s: %w", cluster.Status.Seed, err)
 	}
-	return summary(in.Current)
+	return cmp.Or(summary(in.Current), checkSSHKeys(cluster, hc))
 }
 
-// resolve reads what is still missing of in, and resolves it.
-func (r *ClusterReconciler) resolve(ctx context.Context, in *Input, conn *Connection) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error) {
-	if err := r.gather(ctx, in, conn); err != nil {
+// resolve reads the credentials and resolves all that was read.
+func (r *ClusterReconciler) resolve(ctx context.Context, in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error) {
+	if err := r.gatherPreset(ctx, &in); err != nil {
 		return nil, nil, err
 	}
-	return Resolve(*in)
+	return Resolve(in)
 }
 
 // connection returns the one to the cluster's seed; an error if the seed is not ready.
@@ -192,7 +195,7 @@ func (r *ClusterReconciler) connection(ctx context.Context, cluster *v1alpha1.Cl
 	return conn, nil
 }
 
-// gather reads what place has not read yet.
+// gather reads what place has not read yet, all but the credentials.
 func (r *ClusterReconciler) gather(ctx context.Context, in *Input, conn *Connection) error {
 	cluster := in.Cluster
 	id := cluster.Status.ID
@@ -221,7 +224,12 @@ func (r *ClusterReconciler) gather(ctx context.Context, in *Input, conn *Connect
 		return fmt.Errorf("reading the Releases: %w", err)
 	}
 	in.Releases = releases.Items
-	return r.gatherPreset(ctx, in)
+	keys := &v1alpha1.SSHKeyList{}
+	if err := r.List(ctx, keys, client.InNamespace(cluster.Namespace)); err != nil {
+		return fmt.Errorf("reading the SSHKeys of the project: %w", err)
+	}
+	in.SSHKeys = keys.Items
+	return nil
 }
 
 func (r *ClusterReconciler) gatherPreset(ctx context.Context, in *Input) error {
@@ -254,32 +262,36 @@ func apply(ctx context.Context, conn *Connection, hc *hostingv1alpha1.HostedClus
 	for _, s := range secrets {
 		beside = append(beside, s)
 	}
-	access := hc.Spec.Access
-	hc.Spec.Access = nil
+	access, sshKeys := hc.Spec.Access, hc.Spec.SSHKeys
+	hc.Spec.Access, hc.Spec.SSHKeys = nil, nil
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: hc.Namespace, Labels: hc.Labels}}
 	for _, objs := range [][]client.Object{{ns}, beside, {hc}} {
 		if err := conn.Applier.Apply(ctx, owner, objs); err != nil {
 			return err
 		}
 	}
-	if err := applyAccess(ctx, conn, hc, access); err != nil {
+	if err := applyAccess(ctx, conn, hc, access, sshKeys); err != nil {
 		return err
 	}
 	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
 	return kube.Prune(ctx, conn.Client, conn.Client, scope, beside)
 }
 
-// accessManager is the manager of the field that says who may get into a cluster.
+// accessManager is the manager of the fields that say who may get into a cluster.
 const accessManager = "master/access"
 
-// applyAccess writes who may get into the cluster, and nothing else of it, so that it is also done while the rest cannot be:
+// applyAccess writes who may get into the cluster and its machines, and nothing else of it, so that it is also done while the rest cannot be:
 // nobody stays in because a preset is missing.
-func applyAccess(ctx context.Context, conn *Connection, hc *hostingv1alpha1.HostedCluster, access []hostingv1alpha1.Access) error {
-	list := make([]any, 0, len(access)) // an empty list takes away what a missing one would leave
+func applyAccess(ctx context.Context, conn *Connection, hc *hostingv1alpha1.HostedCluster, access []hostingv1alpha1.Access, sshKeys []string) error {
+	// Empty lists take away what missing ones would leave.
+	members, keys := make([]any, 0, len(access)), make([]any, 0, len(sshKeys))
 	for _, a := range access {
-		list = append(list, map[string]any{"kind": string(a.Kind), "name": a.Name, "role": string(a.Role)})
+		members = append(members, map[string]any{"kind": string(a.Kind), "name": a.Name, "role": string(a.Role)})
 	}
-	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"access": list}}}
+	for _, key := range sshKeys {
+		keys = append(keys, key)
+	}
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"access": members, "sshKeys": keys}}}
 	u.SetGroupVersionKind(hostingv1alpha1.GroupVersion.WithKind("HostedCluster"))
 	u.SetNamespace(hc.Namespace)
 	u.SetName(hc.Name)

@@ -34,6 +34,8 @@ type Input struct {
 	// Preset is the one that the cluster names, and Credentials its Secret; nil if it names none.
 	Preset      *v1alpha1.Preset
 	Credentials *corev1.Secret
+	// SSHKeys are the project's.
+	SSHKeys []v1alpha1.SSHKey
 	// Releases are all that there are.
 	Releases []v1alpha1.Release
 	// Current is the HostedCluster as it is, from which what was once chosen is kept; nil: there is none yet.
@@ -65,6 +67,7 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 			CoreDNS:           spec.CoreDNS,
 			Monitoring:        spec.Monitoring,
 			Node:              in.Datacenter.Spec.Node.NodeSettings,
+			SSHKeys:           sshKeys(in),
 			Access:            access(in.Project),
 			NodePools:         nodePools(in.NodePools),
 		},

@@ -139,6 +139,17 @@ func TestResolve(t *testing.T) {
 			in.Datacenter.Spec.Node.Proxy = &hostingv1alpha1.Proxy{HTTPSProxy: "http://proxy.example.com:3128", NoProxy: []string{"10.0.0.0/8"}}
 			in.Datacenter.Spec.Node.RegistryMirrors = []hostingv1alpha1.RegistryMirror{{Registry: "docker.io", URL: "https://mirror.example.com/docker.io"}}
 		},
+		"ssh-keys": func(in *Input) {
+			in.Cluster.Spec.SSHKeys = []string{"ben", "ada", "nobody", "broken"}
+			for name, key := range map[string]string{
+				"ada":    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPArbZ/ew5uTvLG/FhEmW96Q8mixYwOlkr2NCej+TBL1 ada@laptop",
+				"ben":    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPArbZ/ew5uTvLG/FhEmW96Q8mixYwOlkr2NCej+TBL2",
+				"cleo":   "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPArbZ/ew5uTvLG/FhEmW96Q8mixYwOlkr2NCej+TBL3",
+				"broken": "ssh-ed25519 AAAA",
+			} {
+				in.SSHKeys = append(in.SSHKeys, v1alpha1.SSHKey{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SSHKeySpec{PublicKey: key}})
+			}
+		},
 		"members": func(in *Input) {
 			in.Project.Spec.Members = []v1alpha1.Member{
 				{Kind: v1alpha1.MemberUser, Name: "cleo@example.com", Role: v1alpha1.RoleViewer},

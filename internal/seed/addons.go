@@ -96,6 +96,7 @@ func (a *addons) input(hc *v1alpha1.HostedCluster, w ways, keys insideKeys) (use
 		CA:                keys.ca,
 		MetricsServerKeys: keys.metricsServer,
 		Access:            hc.Spec.Access,
+		SSHKeys:           hc.Spec.SSHKeys,
 		LocalVolumes:      hasLocalMachines(hc),
 	}, nil
 }

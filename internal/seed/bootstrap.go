@@ -215,6 +215,7 @@ func (r *BootstrapReconciler) gather(ctx context.Context, c *v1alpha1.BootstrapC
 		DNSDomain:       hc.Spec.Network.DNSDomain,
 		Labels:          c.Spec.NodeLabels,
 		Taints:          c.Spec.NodeTaints,
+		SSHKeys:         hc.Spec.SSHKeys,
 		RegistryMirror:  r.RegistryMirror,
 		RegistryMirrors: registryMirrors(hc),
 		Proxy:           proxyOf(hc, r.Proxy),

@@ -69,6 +69,7 @@ func variants(t *testing.T) map[string]func(*Input) {
 		"two-dns-servers": func(in *Input) { in.CoreDNSReplicas = 2 },
 		"previous-minor":  func(in *Input) { in.KubeProxyImage = kubeProxyImage(t, "1.36.3") },
 		"konnectivity":    func(in *Input) { in.Tunnel.Kind = v1alpha1.TunnelKonnectivity },
+		"ssh-keys":        func(in *Input) { in.SSHKeys = []string{"ssh-ed25519 AAAAC3Nz ada", "ssh-ed25519 AAAAC3Nx ben"} },
 		"members": func(in *Input) {
 			in.Access = []v1alpha1.Access{
 				{Kind: v1alpha1.SubjectUser, Name: "ada@example.com", Role: v1alpha1.AccessOwner},

@@ -97,6 +97,17 @@ type HostedClusterSpec struct {
 	// +optional
 	Node NodeSettings `json:"node,omitempty,omitzero"`
 
+	// sshKeys are the public keys of those who may log in to the cluster's machines, as the user that the machine's image
+	// has for that: each one line of an authorized_keys file without options. A change reaches the machines that run, and
+	// replaces none.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=8192
+	// +kubebuilder:validation:items:Pattern="^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com) [A-Za-z0-9+/]+={0,2}( [^\\r\\n]*)?$"
+	SSHKeys []string `json:"sshKeys,omitempty"`
+
 	// access says who may do what inside the cluster. A change takes effect at once, also for those who are logged in.
 	//
 	// +optional

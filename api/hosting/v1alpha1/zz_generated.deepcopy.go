@@ -441,6 +441,11 @@ func (in *HostedClusterSpec) DeepCopyInto(out *HostedClusterSpec) {
 	in.CoreDNS.DeepCopyInto(&out.CoreDNS)
 	in.Monitoring.DeepCopyInto(&out.Monitoring)
 	in.Node.DeepCopyInto(&out.Node)
+	if in.SSHKeys != nil {
+		in, out := &in.SSHKeys, &out.SSHKeys
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Access != nil {
 		in, out := &in.Access, &out.Access
 		*out = make([]Access, len(*in))
