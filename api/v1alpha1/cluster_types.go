@@ -103,6 +103,12 @@ type ClusterSpec struct {
 	// +default={}
 	Etcd ClusterEtcd `json:"etcd,omitempty"`
 
+	// encryption is how the cluster's Secrets are stored.
+	//
+	// +optional
+	// +default={}
+	Encryption hostingv1alpha1.Encryption `json:"encryption,omitempty"`
+
 	// +optional
 	APIServer hostingv1alpha1.APIServer `json:"apiServer,omitempty"`
 	// +optional

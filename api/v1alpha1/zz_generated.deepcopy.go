@@ -198,6 +198,7 @@ func (in *ClusterSpec) DeepCopyInto(out *ClusterSpec) {
 	in.Network.DeepCopyInto(&out.Network)
 	out.Expose = in.Expose
 	in.Etcd.DeepCopyInto(&out.Etcd)
+	out.Encryption = in.Encryption
 	in.APIServer.DeepCopyInto(&out.APIServer)
 	in.ControllerManager.DeepCopyInto(&out.ControllerManager)
 	in.Scheduler.DeepCopyInto(&out.Scheduler)

@@ -61,6 +61,7 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 			Network:           spec.Network,
 			Expose:            hostingv1alpha1.Expose{Strategy: spec.Expose.Strategy},
 			Etcd:              etcd(in),
+			Encryption:        spec.Encryption,
 			APIServer:         spec.APIServer,
 			ControllerManager: spec.ControllerManager,
 			Scheduler:         spec.Scheduler,

@@ -26,7 +26,8 @@ const (
 	SSHKeysFile = "/etc/canopy/ssh/authorized_keys"
 	// SSHKeysConfigMap is the ConfigMap in kube-system under whose key SSHKeysKey its content is.
 	SSHKeysConfigMap = "ssh-keys"
-	SSHKeysKey       = "authorized_keys"
+	// SSHKeysKey is the key.
+	SSHKeysKey = "authorized_keys"
 )
 
 // sshKeys keeps the file with the keys of people.
@@ -97,7 +98,7 @@ func (k *sshKeys) write() error {
 	if err != nil {
 		return fmt.Errorf("writing the keys: %w", err)
 	}
-	defer os.Remove(file.Name()) //nolint:errcheck // it is not there any more if all went well
+	defer os.Remove(file.Name()) // it is not there any more if all went well
 	_, err = file.WriteString(content)
 	// sshd takes no file that others may write, and reads it as the user who logs in.
 	if err := errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close()); err != nil {

@@ -180,6 +180,9 @@ func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.Hoste
 	if err := r.Applier.Apply(ctx, kube.Owner{FieldManager: owner.FieldManager, Label: owner.Label, Value: owner.Value}, []client.Object{namespace(hc)}); err != nil {
 		return in, authorities{}, w, err
 	}
+	if in.Encryption, err = r.encrypt(ctx, hc); err != nil {
+		return in, authorities{}, w, err
+	}
 	keys, err := r.ensureAuthorities(ctx, hc)
 	in.KeysChecksum = keys.checksum() + "-" + sansChecksum(append(w.balancerNames(), hc.Spec.APIServer.CertSANs...))
 	return in, keys, w, err

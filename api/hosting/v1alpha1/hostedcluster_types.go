@@ -78,6 +78,10 @@ type HostedClusterSpec struct {
 	Etcd Etcd `json:"etcd,omitempty"`
 
 	// +optional
+	// +default={}
+	Encryption Encryption `json:"encryption,omitempty"`
+
+	// +optional
 	APIServer APIServer `json:"apiServer,omitempty"`
 	// +optional
 	ControllerManager Component `json:"controllerManager,omitempty"`
@@ -432,6 +436,11 @@ type HostedClusterStatus struct {
 	//
 	// +optional
 	TunnelEndpoint string `json:"tunnelEndpoint,omitempty"`
+
+	// encryption is how the cluster's Secrets are stored; none: as they are.
+	//
+	// +optional
+	Encryption *EncryptionStatus `json:"encryption,omitempty"`
 
 	// components are the parts of the control plane and what runs inside the user cluster, sorted by name.
 	//
