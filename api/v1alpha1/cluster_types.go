@@ -23,6 +23,7 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].reason
 // +kubebuilder:printcolumn:name="Datacenter",type=string,JSONPath=.spec.datacenter
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=.status.version
+// +kubebuilder:printcolumn:name="Upgrade",type=string,JSONPath=.status.conditions[?(@.type=="UpgradeAvailable")].reason
 // +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=.status.endpoint
 // +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=.status.readyNodes
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=.metadata.creationTimestamp
@@ -55,7 +56,8 @@ type ClusterSpec struct {
 	Datacenter string `json:"datacenter"`
 
 	// version is the Kubernetes version of the control plane, for example "1.37.2", for which there must be a Release. It
-	// can only go up, one minor at a time. Node pools without a version of their own follow.
+	// can only go up, one minor at a time. Node pools without a version of their own follow. With automatic upgrades the
+	// control plane may have a later patch of the same minor.
 	//
 	// +required
 	// +kubebuilder:validation:MaxLength=16
@@ -123,6 +125,11 @@ type ClusterSpec struct {
 	// +optional
 	// +default={}
 	Monitoring hostingv1alpha1.Monitoring `json:"monitoring,omitempty"`
+
+	// maintenance says which upgrades begin by themselves, and when.
+	//
+	// +optional
+	Maintenance Maintenance `json:"maintenance,omitempty,omitzero"`
 }
 
 // ClusterExpose says how people and nodes reach the control plane.
@@ -175,6 +182,23 @@ type ClusterStatus struct {
 	//
 	// +optional
 	Version string `json:"version,omitempty"`
+
+	// targetVersion is the version that the control plane has or goes to: spec.version, or a later patch that came by itself.
+	//
+	// +optional
+	TargetVersion string `json:"targetVersion,omitempty"`
+
+	// availableUpgrades are the versions to which spec.version could be set now, the newest last: the newest five of its
+	// own minor and of the next.
+	//
+	// +optional
+	// +listType=atomic
+	AvailableUpgrades []string `json:"availableUpgrades,omitempty"`
+
+	// maintenance is how far automatic upgrades are.
+	//
+	// +optional
+	Maintenance *MaintenanceStatus `json:"maintenance,omitempty"`
 
 	// endpoint is where people and nodes reach the API.
 	//

@@ -5,8 +5,8 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// ClusterTemplate is a Cluster and its NodePools to be made again and again. One in a project's namespace is for that
-// project, one in canopy-system for all.
+// ClusterTemplate is a Cluster and its NodePools to be made again and again, by ClusterSets. One in a project's namespace is
+// for that project, one in canopy-system for all. A change comes to clusters as far as their ClusterSet approves it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:categories=canopy

@@ -9,6 +9,9 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 const (
 	// ConditionReady is True when the object is as its spec wants it, False when not, and Unknown when that is not known.
 	ConditionReady = "Ready"
+	// ConditionUpgradeAvailable is True when a Cluster could be upgraded now. Its reason is EndOfLife, whatever its status,
+	// when the version that the cluster has gets no fixes any more.
+	ConditionUpgradeAvailable = "UpgradeAvailable"
 )
 
 // Reasons of conditions.
@@ -36,6 +39,15 @@ const (
 	ReasonUnreachable        = "Unreachable"
 	ReasonKindsMissing       = "KindsMissing"
 	ReasonInUse              = "InUse"
+	ReasonPatchAvailable     = "PatchAvailable"
+	ReasonMinorAvailable     = "MinorAvailable"
+	ReasonUpToDate           = "UpToDate"
+	ReasonEndOfLife          = "EndOfLife"
+	ReasonTemplateMissing    = "TemplateMissing"
+	ReasonChangesPlanned     = "ChangesPlanned"
+	ReasonRollingOut         = "RollingOut"
+	ReasonClustersDiffer     = "ClustersDiffer"
+	ReasonWaitingForClusters = "WaitingForClusters"
 )
 
 // StatusConditions returns the conditions of the status.
@@ -73,3 +85,9 @@ func (p *NodePool) StatusConditions() *[]metav1.Condition { return &p.Status.Con
 
 // SetObservedGeneration records the generation that was fully processed.
 func (p *NodePool) SetObservedGeneration(g int64) { p.Status.ObservedGeneration = g }
+
+// StatusConditions returns the conditions of the status.
+func (s *ClusterSet) StatusConditions() *[]metav1.Condition { return &s.Status.Conditions }
+
+// SetObservedGeneration records the generation that was fully processed.
+func (s *ClusterSet) SetObservedGeneration(g int64) { s.Status.ObservedGeneration = g }

@@ -11,9 +11,10 @@
 //	Seed              cluster                       admins                           master/seed
 //	Datacenter        cluster                       admins                           -
 //	Release           cluster                       admins                           -
-//	Cluster           <project>                     members, GitOps                  master/cluster
+//	Cluster           <project>                     members, GitOps, ClusterSets     master/cluster, master/upgrade
 //	NodePool          <project>                     members, GitOps, an autoscaler   master/nodepool
 //	ClusterTemplate   <project>, or canopy-system   members, or admins               -
+//	ClusterSet        <project>                     members, GitOps                  master/clusterset
 //
 // +kubebuilder:object:generate=true
 // +groupName=canopy.dev

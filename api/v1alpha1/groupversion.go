@@ -30,6 +30,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Cluster{}, &ClusterList{},
 		&NodePool{}, &NodePoolList{},
 		&ClusterTemplate{}, &ClusterTemplateList{},
+		&ClusterSet{}, &ClusterSetList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

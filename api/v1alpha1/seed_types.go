@@ -63,6 +63,15 @@ type SeedSpec struct {
 
 	// +optional
 	Defaults ClusterDefaults `json:"defaults,omitempty,omitzero"`
+
+	// maxAutomaticUpgrades is how many of the seed's clusters are upgraded at the same time: no upgrade begins by itself
+	// while as many are under way. Upgrades that people ask for never wait. 0: none begins by itself.
+	//
+	// +optional
+	// +default=3
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	MaxAutomaticUpgrades *int32 `json:"maxAutomaticUpgrades,omitempty"`
 }
 
 // ClusterDefaults are what the clusters of a seed get where they do not say.

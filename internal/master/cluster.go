@@ -12,11 +12,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,10 +51,11 @@ type ClusterReconciler struct {
 
 	APIReader client.Reader
 	Seeds     *Connections
+	Clock     clock.PassiveClock
 }
 
 func setupCluster(mgr ctrl.Manager, seeds *Connections, opts Options) error {
-	r := &ClusterReconciler{Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Seeds: seeds}
+	r := &ClusterReconciler{Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Seeds: seeds, Clock: opts.Clock}
 	find := referrers{mgr.GetClient()}
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	onSeed := func(ctx context.Context, obj client.Object) []reconcile.Request {
@@ -63,7 +66,7 @@ func setupCluster(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(clusterController).
-		For(&v1alpha1.Cluster{}, changed).
+		For(&v1alpha1.Cluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, upgradeCame))).
 		Watches(&v1alpha1.NodePool{}, wakes(find.ofNodePool), changed).
 		Watches(&v1alpha1.Datacenter{}, wakes(find.ofDatacenter), changed).
 		Watches(&v1alpha1.Preset{}, wakes(find.ofPreset), changed).
@@ -86,6 +89,17 @@ func clusterOf(obj client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{
 		Namespace: v1alpha1.ProjectNamespacePrefix + labels[v1alpha1.LabelProject], Name: labels[v1alpha1.LabelCluster],
 	}}}
+}
+
+// upgradeCame lets clusters through that have got a newer patch by themselves.
+var upgradeCame = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.Cluster)
+		after, ok2 := e.ObjectNew.(*v1alpha1.Cluster)
+		return ok && ok2 && automaticVersion(before) != automaticVersion(after)
+	},
 }
 
 // readinessChanged lets seeds through that are lost or found.
@@ -154,14 +168,24 @@ func (r *ClusterReconciler) reconcile(ctx context.Context, in Input) error {
 	}
 	mirror(cluster, in.Current) // also when it cannot be changed now
 	hc, secrets, err := r.resolve(ctx, in)
-	if err != nil {
+	if hc == nil {
 		if in.Current != nil {
 			err = cmp.Or(applyAccess(ctx, conn, in.Current, access(in.Project), sshKeys(in)), err)
 		}
 		return err
 	}
+	cluster.Status.TargetVersion = hc.Spec.Version
+	offered, available := Upgrades(in, hc.Spec.Version)
+	cluster.Status.AvailableUpgrades = offered
+	meta.SetStatusCondition(&cluster.Status.Conditions, available)
 	if err := apply(ctx, conn, hc.DeepCopy(), secrets); err != nil {
 		return fmt.Errorf("seed %s: %w", cluster.Status.Seed, err)
+	}
+	if err != nil {
+		return err
+	}
+	if in.Current != nil && !apiequality.Semantic.DeepDerivative(hc.Spec, in.Current.Spec) {
+		return waitingForSeed()
 	}
 	return cmp.Or(summary(in.Current), checkSSHKeys(cluster, hc))
 }
@@ -172,6 +196,11 @@ func (r *ClusterReconciler) resolve(ctx context.Context, in Input) (*hostingv1al
 		return nil, nil, err
 	}
 	return Resolve(in)
+}
+
+// waitingForSeed is for a change that the seed has not seen yet. What it said before is not about it.
+func waitingForSeed() error {
+	return kube.Wait(v1alpha1.ReasonWaitingForSeed, "waiting for the seed to take up the last change", 0)
 }
 
 // connection returns the one to the cluster's seed; an error if the seed is not ready.
@@ -223,7 +252,7 @@ func (r *ClusterReconciler) gather(ctx context.Context, in *Input, conn *Connect
 	if err := r.List(ctx, releases); err != nil {
 		return fmt.Errorf("reading the Releases: %w", err)
 	}
-	in.Releases = releases.Items
+	in.Releases, in.Now = releases.Items, r.Clock.Now()
 	keys := &v1alpha1.SSHKeyList{}
 	if err := r.List(ctx, keys, client.InNamespace(cluster.Namespace)); err != nil {
 		return fmt.Errorf("reading the SSHKeys of the project: %w", err)
@@ -319,7 +348,7 @@ func summary(hc *hostingv1alpha1.HostedCluster) error {
 	ready := meta.FindStatusCondition(hc.Status.Conditions, hostingv1alpha1.ConditionReady)
 	switch {
 	case ready == nil || ready.ObservedGeneration != hc.Generation:
-		return kube.Wait(v1alpha1.ReasonWaitingForSeed, "waiting for the seed to take up the last change", 0)
+		return waitingForSeed()
 	case ready.Status != metav1.ConditionTrue:
 		return kube.Wait(ready.Reason, ready.Message, 0)
 	}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -73,7 +74,7 @@ func newClusterTest(t *testing.T, name string, mods ...func(*v1alpha1.ClusterSpe
 func (c *clusterTest) start(master, seed client.Client) {
 	seeds := newConnections(c.Context())
 	seeds.byName[c.project.Name] = &Connection{Client: seed, Live: seed, Applier: &kube.Applier{Client: seed, Live: seed}, synced: true}
-	c.ClusterReconciler = &ClusterReconciler{Client: master, APIReader: master, Seeds: seeds}
+	c.ClusterReconciler = &ClusterReconciler{Client: master, APIReader: master, Seeds: seeds, Clock: clock.RealClock{}}
 }
 
 func (c *clusterTest) seedIs(seed *v1alpha1.Seed, status metav1.ConditionStatus, reason, message string) {
@@ -152,6 +153,17 @@ func (c *clusterTest) seedSays(ready metav1.ConditionStatus, message string) {
 	meta.SetStatusCondition(&hc.Status.Conditions, metav1.Condition{
 		Type: hostingv1alpha1.ConditionReady, Status: ready, Reason: "Said", Message: message, ObservedGeneration: hc.Generation,
 	})
+	if err := c.seed.Status().Update(c.Context(), &hc); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// seedRuns writes the status of a HostedCluster that is ready with a version.
+func (c *clusterTest) seedRuns(version string) {
+	c.Helper()
+	c.seedSays(metav1.ConditionTrue, "")
+	hc := c.hosted()[0]
+	hc.Status.Version = version
 	if err := c.seed.Status().Update(c.Context(), &hc); err != nil {
 		c.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -16,16 +17,18 @@ import (
 	"canopy.dev/canopy/internal/kube"
 )
 
-// The fields by which objects are found that refer to another. The API server can select by them, too.
+// The fields by which objects are found that refer to another. The API server can select by them, too, but for the
+// minor and the template.
 const (
 	indexDatacenter = "spec.datacenter"           // Cluster
 	indexPreset     = "spec.preset"               // Cluster
-	indexVersion    = "spec.version"              // Cluster
+	indexMinor      = "minor of spec.version"     // Cluster
 	indexSeed       = "status.seed"               // Cluster
 	indexCluster    = "spec.cluster"              // NodePool
 	indexHost       = "spec.seed"                 // Datacenter
 	indexSecret     = "spec.secretName"           // Preset
 	indexKubeconfig = "spec.kubeconfigSecretName" // Seed
+	indexTemplate   = "template of the set"       // ClusterSet
 )
 
 func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
@@ -36,12 +39,13 @@ func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}{
 		{&v1alpha1.Cluster{}, indexDatacenter, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Datacenter }},
 		{&v1alpha1.Cluster{}, indexPreset, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Preset }},
-		{&v1alpha1.Cluster{}, indexVersion, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Version }},
+		{&v1alpha1.Cluster{}, indexMinor, func(o client.Object) string { return strconv.Itoa(minorOf(o.(*v1alpha1.Cluster).Spec.Version)) }},
 		{&v1alpha1.Cluster{}, indexSeed, func(o client.Object) string { return o.(*v1alpha1.Cluster).Status.Seed }},
 		{&v1alpha1.NodePool{}, indexCluster, func(o client.Object) string { return o.(*v1alpha1.NodePool).Spec.Cluster }},
 		{&v1alpha1.Datacenter{}, indexHost, func(o client.Object) string { return o.(*v1alpha1.Datacenter).Spec.Seed }},
 		{&v1alpha1.Preset{}, indexSecret, func(o client.Object) string { return o.(*v1alpha1.Preset).Spec.SecretName }},
 		{&v1alpha1.Seed{}, indexKubeconfig, func(o client.Object) string { return o.(*v1alpha1.Seed).Spec.KubeconfigSecretName }},
+		{&v1alpha1.ClusterSet{}, indexTemplate, func(o client.Object) string { return templateOf(o.(*v1alpha1.ClusterSet)).String() }},
 	} {
 		value := index.value
 		err := indexer.IndexField(ctx, index.obj, index.field, func(o client.Object) []string { return []string{value(o)} })
@@ -72,8 +76,12 @@ func (r referrers) ofPreset(ctx context.Context, preset client.Object) []reconci
 	return r.clusters(ctx, client.MatchingFields{indexPreset: preset.GetName()})
 }
 
+// ofRelease finds the clusters that have a patch of the release's minor, or could be upgraded to it from the one before.
 func (r referrers) ofRelease(ctx context.Context, release client.Object) []reconcile.Request {
-	return r.clusters(ctx, client.MatchingFields{indexVersion: release.GetName()})
+	minor := minorOf(release.GetName())
+	return append(
+		r.clusters(ctx, client.MatchingFields{indexMinor: strconv.Itoa(minor)}),
+		r.clusters(ctx, client.MatchingFields{indexMinor: strconv.Itoa(minor - 1)})...)
 }
 
 func (r referrers) ofProject(ctx context.Context, project client.Object) []reconcile.Request {

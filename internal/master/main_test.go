@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
 	"canopy.dev/canopy/internal/testenv"
 )
@@ -60,6 +61,23 @@ func get(t *testing.T, c client.Client, obj client.Object) {
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// indexed returns a client that reads from a cache with the master's indexes and writes to the master.
+func indexed(t *testing.T) client.Client {
+	t.Helper()
+	c, err := cluster.New(&masterConfig, func(o *cluster.Options) { o.Scheme = Scheme() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := setupIndexes(t.Context(), c.GetFieldIndexer()); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = c.Start(t.Context()) }()
+	if !c.GetCache().WaitForCacheSync(t.Context()) {
+		t.Fatal("the cache does not come to know what there is")
+	}
+	return c.GetClient()
 }
 
 // purge deletes an object at the end of the test, whatever keeps it.

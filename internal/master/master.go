@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package master runs once, on the master. It reads users, projects, presets, datacenters, seeds, releases, clusters and
-// node pools there, writes the namespaces and RoleBindings of projects, and on each seed the HostedClusters with their
+// node pools there, makes clusters of templates, writes the namespaces and RoleBindings of projects, and on each seed the HostedClusters with their
 // Secrets, whose status it mirrors back. Seeds are connected one by one; losing one touches only its own clusters.
 package master
 
@@ -112,6 +112,8 @@ func setupControllers(mgr ctrl.Manager, seeds *Connections, opts Options) error 
 		{sshKeyController, func() error { return setupSSHKey(mgr) }},
 		{seedController, func() error { return setupSeed(mgr, seeds, opts) }},
 		{clusterController, func() error { return setupCluster(mgr, seeds, opts) }},
+		{upgradeController, func() error { return setupUpgrade(mgr, opts) }},
+		{clusterSetController, func() error { return setupClusterSet(mgr, opts) }},
 		{nodePoolController, func() error { return setupNodePool(mgr, opts) }},
 	} {
 		if err := controller.setup(); err != nil {

@@ -224,10 +224,10 @@ func TestOnlyTheUsersOfAnObjectAreWoken(t *testing.T) {
 		ensureNamespace(t, c, "project-"+name)
 		create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.DatacenterSpec{Seed: name, Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}})
 		create(t, c, &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PresetSpec{Provider: v1alpha1.ProviderLocal, SecretName: name}})
-		version := map[string]string{"wake-a": "1.36.1", "wake-b": "1.36.2"}[name]
+		version := map[string]string{"wake-a": "1.31.1", "wake-b": "1.33.2"}[name]
 		create(t, c, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "project-" + name}, Spec: v1alpha1.ClusterSpec{Datacenter: name, Preset: name, Version: version}})
 	}
-	find := referrers{c}
+	find := referrers{indexed(t)}
 	for name, tc := range map[string]struct {
 		find func(context.Context, client.Object) []reconcile.Request
 		obj  client.Object
@@ -236,7 +236,9 @@ func TestOnlyTheUsersOfAnObjectAreWoken(t *testing.T) {
 		"a preset":                     {find.ofPreset, &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "wake-a"}}},
 		"a preset's Secret":            {find.ofSecret, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "wake-a", Namespace: v1alpha1.SystemNamespace}}},
 		"a project":                    {find.ofProject, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "wake-a"}}},
-		"a release":                    {find.ofRelease, &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "1.36.1"}}},
+		"a release":                    {find.ofRelease, &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "1.31.1"}}},
+		"a newer patch":                {find.ofRelease, &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "1.31.9"}}},
+		"the next minor":               {find.ofRelease, &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "1.32.0"}}},
 		"a seed, of one not on it yet": {find.ofSeed, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "wake-a"}}},
 		"a pool": {find.ofNodePool, &v1alpha1.NodePool{
 			ObjectMeta: metav1.ObjectMeta{Name: "x", Namespace: "project-wake-a"}, Spec: v1alpha1.NodePoolSpec{Cluster: "wake-a"},

@@ -34,6 +34,7 @@ func installRoles(t *testing.T, c client.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ensureNamespace(t, c, v1alpha1.SystemNamespace)
 	for decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
 		role := &unstructured.Unstructured{}
 		if err := decoder.Decode(role); errors.Is(err, io.EOF) {

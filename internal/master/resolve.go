@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -40,22 +41,31 @@ type Input struct {
 	Releases []v1alpha1.Release
 	// Current is the HostedCluster as it is, from which what was once chosen is kept; nil: there is none yet.
 	Current *hostingv1alpha1.HostedCluster
+	// Now is when it is asked: releases have an end of life.
+	Now time.Time
 }
 
 // Resolve returns the HostedCluster and the Secrets beside it that the seed is to have, with nothing left to be looked up.
 // The error is a *kube.RejectedError when the cluster or its pools must be changed, and a *kube.WaitingError when
-// something else must; either says what and where.
+// something else must; either says what and where. If a HostedCluster comes with it, the rest of the cluster need not wait.
 func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error) {
-	for _, check := range []func(Input) error{checkDatacenter, checkPreset, checkVersions, checkPools, checkSizes} {
+	for _, check := range []func(Input) error{checkDatacenter, checkPreset, checkMaintenance, checkPools, checkSizes} {
 		if err := check(in); err != nil {
 			return nil, nil, err
 		}
+	}
+	version, held := targetVersion(in)
+	if version == "" {
+		return nil, nil, held
+	}
+	if err := checkPoolVersions(in, version); err != nil {
+		return nil, nil, err
 	}
 	spec := in.Cluster.Spec
 	hc := &hostingv1alpha1.HostedCluster{
 		ObjectMeta: objectMeta(in, in.Cluster.Status.ID),
 		Spec: hostingv1alpha1.HostedClusterSpec{
-			Version:           spec.Version,
+			Version:           version,
 			Paused:            spec.Paused,
 			Profile:           spec.Profile,
 			Network:           spec.Network,
@@ -76,7 +86,7 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 	if hc.Spec.Expose.Strategy == "" {
 		hc.Spec.Expose.Strategy = in.Seed.Spec.Defaults.ExposeStrategy
 	}
-	return hc.DeepCopy(), secrets(in), nil
+	return hc.DeepCopy(), secrets(in), held
 }
 
 // objectMeta is that of an object on the seed. Its labels lead back to the Cluster.
@@ -200,37 +210,23 @@ func checkPreset(in Input) error {
 	return nil
 }
 
-// checkVersions says whether there are releases of the cluster's and its pools' versions. What the cluster has already it
-// may keep.
-func checkVersions(in Input) error {
-	var known, available []string
-	for _, release := range in.Releases {
-		available = append(available, release.Name)
-	}
-	slices.Sort(available)
-	known = append(known, available...)
-	if in.Current != nil {
-		known = append(known, in.Current.Spec.Version)
-		for _, pool := range in.Current.Spec.NodePools {
-			known = append(known, pool.Version)
-		}
-	}
-	if v := in.Cluster.Spec.Version; !slices.Contains(known, v) {
-		return kube.Wait(v1alpha1.ReasonUnsupportedVersion, fmt.Sprintf("spec.version: there is no Release %s: choose one of %s, or have an admin make it", v, orNone(available)), 0)
-	}
-	for _, pool := range in.NodePools {
-		if v := pool.Spec.Version; v != "" && !slices.Contains(known, v) {
-			return kube.Wait(v1alpha1.ReasonUnsupportedVersion, fmt.Sprintf("NodePool %s: spec.version: there is no Release %s: choose one of %s, or have an admin make it", pool.Name, v, orNone(available)), 0)
-		}
-	}
-	return nil
-}
-
 func orNone(names []string) string {
 	if len(names) == 0 {
 		return "none (there are no Releases)"
 	}
 	return strings.Join(names, ", ")
+}
+
+// checkMaintenance says whether there is the time zone of the window.
+func checkMaintenance(in Input) error {
+	window := in.Cluster.Spec.Maintenance.Window
+	if window == nil {
+		return nil
+	}
+	if _, err := timeZone(window.TimeZone); err != nil {
+		return kube.Reject(v1alpha1.ReasonInvalidSpec, err.Error())
+	}
+	return nil
 }
 
 // mostNodePools is how many pools a HostedCluster may have.

@@ -35,7 +35,7 @@ func object(t *testing.T, kind, name, spec string) *unstructured.Unstructured {
 	u.Object["spec"] = content
 	u.SetGroupVersionKind(canopyv1alpha1.GroupVersion.WithKind(kind))
 	u.SetName(name)
-	if slices.Contains([]string{"SSHKey", "Cluster", "NodePool", "ClusterTemplate"}, kind) {
+	if slices.Contains([]string{"SSHKey", "Cluster", "NodePool", "ClusterTemplate", "ClusterSet"}, kind) {
 		u.SetNamespace("default")
 	}
 	return u
@@ -100,6 +100,14 @@ func TestMasterCreate(t *testing.T) {
 		"a release":                           {"Release", "1.37.2", `{endOfLife: "2027-10-28"}`, ""},
 		"a release with a leading v":          {"Release", "v1.37.2", `{}`, "must be a version"},
 		"a release that ends on no day":       {"Release", "1.37.2", `{endOfLife: soon}`, "spec.endOfLife"},
+		"a blocked release":                   {"Release", "1.37.2", `{blocked: loses volumes, upgradesFrom: [1.36.3, "1.37"]}`, ""},
+		"a release that comes from anything":  {"Release", "1.37.2", `{upgradesFrom: ["*"]}`, "spec.upgradesFrom"},
+		"a window":                            {"Cluster", "a", `{datacenter: a, version: 1.37.2, maintenance: {autoUpgrade: Patch, window: {days: [Monday], start: "23:30", length: 1h30m, timeZone: Europe/Berlin}}}`, ""},
+		"a window on no day of the week":      {"Cluster", "a", `{datacenter: a, version: 1.37.2, maintenance: {window: {days: [Mon], start: "23:30"}}}`, "Unsupported value"},
+		"a window at no time of the day":      {"Cluster", "a", `{datacenter: a, version: 1.37.2, maintenance: {window: {start: "24:00"}}}`, "window.start"},
+		"a window of two days":                {"Cluster", "a", `{datacenter: a, version: 1.37.2, maintenance: {window: {start: "23:30", length: 48h}}}`, "must be between 30m and 24h"},
+		"upgrades of minors by themselves":    {"Cluster", "a", `{datacenter: a, version: 1.37.2, maintenance: {autoUpgrade: Minor}}`, "Unsupported value"},
+		"a seed that upgrades less than none": {"Seed", "a", `{maxAutomaticUpgrades: -1}`, "greater than or equal to 0"},
 		"a cluster":                           {"Cluster", "a", `{datacenter: a, version: 1.37.2}`, ""},
 		"a cluster without a version":         {"Cluster", "a", `{datacenter: a}`, "spec.version"},
 		"a cluster without a datacenter":      {"Cluster", "a", `{version: 1.37.2}`, "spec.datacenter"},
@@ -110,6 +118,11 @@ func TestMasterCreate(t *testing.T) {
 		"a pool without a provider":           {"NodePool", "a", `{cluster: a, provider: {}}`, "should have at least 1 properties"},
 		"a pool with negative replicas":       {"NodePool", "a", `{cluster: a, replicas: -1, provider: {local: {}}}`, "greater than or equal to 0"},
 		"a template":                          {"ClusterTemplate", "a", `{cluster: {datacenter: a, version: 1.37.2}, nodePools: [{name: a, provider: {local: {}}}]}`, ""},
+		"a set":                               {"ClusterSet", "a", `{template: {name: a}, clusters: [{name: eu, version: 1.37.2, nodePools: [{name: a, replicas: 0}]}, {name: us}], rollout: {revision: abc, maxUnavailable: 2}}`, ""},
+		"a set of no template":                {"ClusterSet", "a", `{template: {}}`, "spec.template.name"},
+		"a set with one cluster twice":        {"ClusterSet", "a", `{template: {name: a}, clusters: [{name: eu}, {name: eu}]}`, "Duplicate value"},
+		"a set with a long cluster":           {"ClusterSet", "a", `{template: {name: a}, clusters: [{name: ` + strings.Repeat("a", 39) + `}]}`, "may not be more than 38"},
+		"a set that changes none at a time":   {"ClusterSet", "a", `{template: {name: a}, rollout: {maxUnavailable: 0}}`, "greater than or equal to 1"},
 		"a template with one pool twice":      {"ClusterTemplate", "a", `{cluster: {datacenter: a, version: 1.37.2}, nodePools: [{name: a, provider: {local: {}}}, {name: a, provider: {local: {}}}]}`, "Duplicate value"},
 	}
 	c := newClient(t)
