@@ -15,6 +15,8 @@ const (
 
 	// AnnotationTemplateHash on a Cluster identifies what was last applied of a template.
 	AnnotationTemplateHash = "canopy.dev/template-hash"
+	// LabelProjectRole with the value "true" is on ClusterRoles that members of projects can have.
+	LabelProjectRole = "canopy.dev/project-role"
 
 	// FinalizerProject keeps a Project until its namespace is gone.
 	FinalizerProject = "canopy.dev/project"

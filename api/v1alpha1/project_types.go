@@ -3,7 +3,10 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Project is a team: its members, and the namespace project-<name> in which its clusters are.
 //
@@ -14,6 +17,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].reason
 // +kubebuilder:printcolumn:name="Namespace",type=string,JSONPath=.status.namespace
 // +kubebuilder:printcolumn:name="Clusters",type=integer,JSONPath=.status.clusters
+// +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=.status.quota.used.nodes
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=.metadata.creationTimestamp
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=.status.conditions[?(@.type=="Ready")].message
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be at most 50 lower-case letters, digits and '-', and start with a letter"
@@ -27,7 +31,7 @@ type Project struct {
 	Status ProjectStatus `json:"status,omitempty"`
 }
 
-// ProjectSpec says who is in the project and what the project may use.
+// ProjectSpec says who is in the project and what the project may use. Owners may change displayName and members.
 type ProjectSpec struct {
 	// displayName is what people call the project; none: its name.
 	//
@@ -52,6 +56,53 @@ type ProjectSpec struct {
 	// +kubebuilder:validation:MaxItems=200
 	// +kubebuilder:validation:items:MaxLength=63
 	Datacenters []string `json:"datacenters,omitempty"`
+
+	// quota is how much the project may have; none: as much as it likes. What exists when it is lowered stays.
+	//
+	// +optional
+	Quota *Quota `json:"quota,omitempty"`
+}
+
+// Quota is an amount of what a project can have. In a spec, what is not there is not bounded.
+type Quota struct {
+	// clusters is their number.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Clusters *int32 `json:"clusters,omitempty"`
+
+	// nodes is the number of machines of all pools.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Nodes *int32 `json:"nodes,omitempty"`
+
+	// cpu is the cores of all machines, where a pool says what its machines have.
+	//
+	// +optional
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+
+	// memory is that of all machines, where a pool says what its machines have.
+	//
+	// +optional
+	Memory *resource.Quantity `json:"memory,omitempty"`
+
+	// storage is the volumes of the control planes' etcds.
+	//
+	// +optional
+	Storage *resource.Quantity `json:"storage,omitempty"`
+}
+
+// QuotaStatus is what a project may have and what it has.
+type QuotaStatus struct {
+	// hard is the spec's quota.
+	//
+	// +optional
+	Hard Quota `json:"hard,omitempty"`
+	// used is what the project's clusters and pools ask for.
+	//
+	// +optional
+	Used Quota `json:"used,omitempty"`
 }
 
 // Member is a user, a group or a service account with a role.
@@ -93,19 +144,24 @@ const (
 	MemberServiceAccount MemberKind = "ServiceAccount"
 )
 
-// Role says what a member may do in a project.
+// Role says what a member may do in a project: Owner, Editor, Viewer, or the name of a ClusterRole with the label
+// canopy.dev/project-role: "true", which may hold no more than an editor has.
 //
-// +kubebuilder:validation:Enum=Owner;Editor;Viewer
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern="^(Owner|Editor|Viewer|[a-z0-9]([-.:a-z0-9]*[a-z0-9])?)$"
 type Role string
 
 const (
-	// RoleOwner may do everything in the project.
+	// RoleOwner may do everything in the project, make service accounts in it, and change its members.
 	RoleOwner Role = "Owner"
 	// RoleEditor may change clusters, pools, keys and templates.
 	RoleEditor Role = "Editor"
 	// RoleViewer may see them.
 	RoleViewer Role = "Viewer"
 )
+
+// Custom reports whether the role is the name of a ClusterRole.
+func (r Role) Custom() bool { return r != RoleOwner && r != RoleEditor && r != RoleViewer }
 
 // ProjectStatus is what the project is.
 type ProjectStatus struct {
@@ -125,6 +181,10 @@ type ProjectStatus struct {
 	//
 	// +optional
 	Clusters int32 `json:"clusters"`
+	// quota is what the project may have and what it has.
+	//
+	// +optional
+	Quota QuotaStatus `json:"quota,omitempty"`
 }
 
 // ProjectList is a list of Projects.

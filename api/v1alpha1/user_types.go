@@ -9,6 +9,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
+// +kubebuilder:selectablefield:JSONPath=.spec.email
 // +kubebuilder:resource:scope=Cluster,categories=canopy
 // +kubebuilder:printcolumn:name="Email",type=string,JSONPath=.spec.email
 // +kubebuilder:printcolumn:name="Admin",type=boolean,JSONPath=.spec.admin
@@ -47,12 +48,26 @@ type UserSpec struct {
 	GlobalViewer bool `json:"globalViewer,omitempty"`
 }
 
-// UserStatus says whether the spec is in force.
+// UserStatus says whether the spec is in force, and where the user is a member.
 type UserStatus struct {
+	// projects are those with the user among their members, sorted by name. Those of the user's groups are not known here.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Projects []UserProject `json:"projects,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// UserProject is a project that the user is a member of.
+type UserProject struct {
+	// +required
+	Name string `json:"name"`
+	// +required
+	Role Role `json:"role"`
 }
 
 // UserList is a list of Users.

@@ -73,7 +73,7 @@ func (u *up) installCanopy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"canopy-seed", "canopy-gateway"} {
+	for _, name := range []string{"canopy-seed", "canopy-gateway", "canopy-master"} {
 		if err := awaitDeployment(ctx, c, client.ObjectKey{Namespace: SystemNamespace, Name: name}); err != nil {
 			return err
 		}

@@ -73,6 +73,7 @@ func setupCluster(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 		Watches(&v1alpha1.SSHKey{}, wakes(find.ofSSHKey), changed).
 		Watches(&v1alpha1.Release{}, wakes(find.ofRelease), changed).
 		Watches(&v1alpha1.Project{}, wakes(find.ofProject), changed).
+		Watches(&v1alpha1.Project{}, wakes(find.ofQuota), builder.WithPredicates(usageChanged)).
 		Watches(&v1alpha1.Seed{}, wakes(find.ofSeed), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, readinessChanged))).
 		Watches(&corev1.Secret{}, wakes(find.ofSecret)).
 		WatchesRawSource(source.Channel(seeds.Events, wakes(onSeed))).
@@ -240,11 +241,12 @@ func (r *ClusterReconciler) gather(ctx context.Context, in *Input, conn *Connect
 		return err
 	}
 	pools := &v1alpha1.NodePoolList{}
-	if err := r.List(ctx, pools, client.InNamespace(cluster.Namespace), client.MatchingFields{indexCluster: cluster.Name}); err != nil {
-		return fmt.Errorf("reading the NodePools of %s: %w", cluster.Name, err)
+	if err := r.List(ctx, pools, client.InNamespace(cluster.Namespace)); err != nil {
+		return fmt.Errorf("reading the NodePools of %s: %w", cluster.Namespace, err)
 	}
+	in.ProjectPools = pools.Items
 	for _, pool := range pools.Items {
-		if pool.DeletionTimestamp.IsZero() {
+		if pool.DeletionTimestamp.IsZero() && pool.Spec.Cluster == cluster.Name {
 			in.NodePools = append(in.NodePools, pool)
 		}
 	}

@@ -294,6 +294,17 @@ func TestCredentialsComeAndGo(t *testing.T) {
 	if got, err := onSeed(); got != "two" {
 		t.Errorf("got %q, %v", got, err)
 	}
+	// A Preset that is deleted is nobody's to use any more; the clusters that do stay as they are, and say what they want.
+	preset := &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "credentials"}}
+	if err := c.master.Delete(t.Context(), preset); err != nil {
+		t.Fatal(err)
+	}
+	if ready := c.step(); ready.Reason != v1alpha1.ReasonPresetMissing || !strings.Contains(ready.Message, "have an admin make it; until then the cluster stays as it is") {
+		t.Errorf("Ready: %+v", ready)
+	}
+	if got, err := onSeed(); got != "two" || len(c.hosted()) != 1 {
+		t.Errorf("got %q, %v, and %d clusters", got, err, len(c.hosted()))
+	}
 	c.cluster.Spec.Preset = ""
 	if err := c.master.Update(t.Context(), c.cluster); err != nil {
 		t.Fatal(err)
@@ -301,6 +312,20 @@ func TestCredentialsComeAndGo(t *testing.T) {
 	c.step()
 	if _, err := onSeed(); !apierrors.IsNotFound(err) {
 		t.Errorf("they are still there: %v", err)
+	}
+}
+
+func TestNoClusterGetsAPlaceInAProjectThatGoes(t *testing.T) {
+	c := newClusterTest(t, "leaving")
+	c.project.Finalizers = []string{v1alpha1.FinalizerProject}
+	if err := c.master.Update(t.Context(), c.project); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.master.Delete(t.Context(), c.project); err != nil {
+		t.Fatal(err)
+	}
+	if ready := c.step(); ready.Reason != v1alpha1.ReasonDeleting || c.cluster.Status.ID != "" {
+		t.Errorf("Ready: %+v, id %q", ready, c.cluster.Status.ID)
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 	indexSecret     = "spec.secretName"           // Preset
 	indexKubeconfig = "spec.kubeconfigSecretName" // Seed
 	indexTemplate   = "template of the set"       // ClusterSet
+	indexEmail      = "spec.email"                // User
 )
 
 func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
@@ -37,6 +38,7 @@ func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		field string
 		value func(client.Object) string
 	}{
+		{&v1alpha1.User{}, indexEmail, func(o client.Object) string { return o.(*v1alpha1.User).Spec.Email }},
 		{&v1alpha1.Cluster{}, indexDatacenter, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Datacenter }},
 		{&v1alpha1.Cluster{}, indexPreset, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Preset }},
 		{&v1alpha1.Cluster{}, indexMinor, func(o client.Object) string { return strconv.Itoa(minorOf(o.(*v1alpha1.Cluster).Spec.Version)) }},
@@ -54,6 +56,17 @@ func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
+}
+
+// memberEmails returns the people among a project's members.
+func memberEmails(project *v1alpha1.Project) []string {
+	var emails []string
+	for _, member := range project.Spec.Members {
+		if member.Kind == v1alpha1.MemberUser {
+			emails = append(emails, member.Name)
+		}
+	}
+	return emails
 }
 
 // wakes returns a handler that wakes whatever find returns for an object.
@@ -86,6 +99,14 @@ func (r referrers) ofRelease(ctx context.Context, release client.Object) []recon
 
 func (r referrers) ofProject(ctx context.Context, project client.Object) []reconcile.Request {
 	return r.clusters(ctx, client.InNamespace(v1alpha1.ProjectNamespacePrefix+project.GetName()))
+}
+
+// ofQuota finds the clusters that share a project's quota.
+func (r referrers) ofQuota(ctx context.Context, obj client.Object) []reconcile.Request {
+	if project, ok := obj.(*v1alpha1.Project); !ok || project.Spec.Quota == nil {
+		return nil
+	}
+	return r.ofProject(ctx, obj)
 }
 
 // ofSeed finds the clusters on a seed, and those that wait for a place on it.

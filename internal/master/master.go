@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -92,6 +93,9 @@ func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
 			ByObject: map[client.Object]cache.ByObject{
 				// No Secret of anybody else's is read.
 				&corev1.Secret{}: {Namespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {}}},
+				// Nor any other quota.
+				&corev1.ConfigMap{}:     {Field: fields.OneTermEqualSelector("metadata.name", quotaName)},
+				&corev1.ResourceQuota{}: {Field: fields.OneTermEqualSelector("metadata.name", quotaName)},
 			},
 		},
 	})

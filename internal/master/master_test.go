@@ -154,13 +154,17 @@ func TestMaster(t *testing.T) {
 	}
 }
 
-// runMaster runs the master until the test or the returned function ends it.
+// runMaster runs the master, with the rights that the chart gives it, until the test or the returned function ends it.
 func runMaster(t *testing.T) func() {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	opts := Options{HealthAddress: "0", MetricsAddress: "0", Workers: 4, ProbePeriod: 200 * time.Millisecond, skipNameValidation: true}
-	go func() { done <- Run(ctx, &masterConfig, opts) }()
+	config := rest.CopyConfig(&masterConfig)
+	config.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:" + v1alpha1.SystemNamespace + ":canopy-master", Groups: []string{"system:authenticated"},
+	}
+	go func() { done <- Run(ctx, config, opts) }()
 	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {

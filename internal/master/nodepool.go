@@ -6,6 +6,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -34,10 +35,14 @@ func setupNodePool(mgr ctrl.Manager, opts Options) error {
 	ofCluster := func(ctx context.Context, cluster client.Object) []reconcile.Request {
 		return kube.Requests(ctx, r, &v1alpha1.NodePoolList{}, client.InNamespace(cluster.GetNamespace()), client.MatchingFields{indexCluster: cluster.GetName()})
 	}
+	ofProject := func(ctx context.Context, project client.Object) []reconcile.Request {
+		return kube.Requests(ctx, r, &v1alpha1.NodePoolList{}, client.InNamespace(v1alpha1.ProjectNamespacePrefix+project.GetName()))
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(nodePoolController).
 		For(&v1alpha1.NodePool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Cluster{}, wakes(ofCluster)).
+		Watches(&v1alpha1.Project{}, wakes(ofProject), builder.WithPredicates(usageChanged)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
@@ -61,7 +66,30 @@ func (r *NodePoolReconciler) Reconcile(ctx context.Context, pool *v1alpha1.NodeP
 		return reconcile.Result{}, err
 	}
 	before.ObjectMeta = *pool.ObjectMeta.DeepCopy()
-	return kube.Finish(ctx, r.Client, before, pool, nodePoolStatus(pool, cluster))
+	waitsFor := nodePoolStatus(pool, cluster)
+	if err := r.checkQuota(ctx, pool); err != nil {
+		waitsFor = err // which says why, where the seed can only say what
+	}
+	return kube.Finish(ctx, r.Client, before, pool, waitsFor)
+}
+
+// checkQuota says whether the project's quota holds the pool back.
+func (r *NodePoolReconciler) checkQuota(ctx context.Context, pool *v1alpha1.NodePool) error {
+	name, ok := strings.CutPrefix(pool.Namespace, v1alpha1.ProjectNamespacePrefix)
+	project := &v1alpha1.Project{}
+	if err := r.Get(ctx, client.ObjectKey{Name: name}, project); !ok || apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if project.Spec.Quota == nil {
+		return nil
+	}
+	pools := &v1alpha1.NodePoolList{}
+	if err := r.List(ctx, pools, client.InNamespace(pool.Namespace)); err != nil {
+		return fmt.Errorf("reading the pools of %s: %w", project.Name, err)
+	}
+	return checkGrant(project, pools.Items, pool)
 }
 
 // ownedBy makes Kubernetes delete the pool with its cluster.

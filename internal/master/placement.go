@@ -37,6 +37,9 @@ func (r *ClusterReconciler) place(ctx context.Context, cluster *v1alpha1.Cluster
 	if cluster.Status.ID != "" {
 		return in, nil
 	}
+	if !in.Project.DeletionTimestamp.IsZero() {
+		return in, kube.Wait(v1alpha1.ReasonDeleting, fmt.Sprintf("project %s is being deleted: make the cluster in another, and delete this one", project), 0)
+	}
 	if err := checkDatacenter(in); err != nil {
 		return in, err
 	}
@@ -49,6 +52,9 @@ func (r *ClusterReconciler) place(ctx context.Context, cluster *v1alpha1.Cluster
 	if seed.Spec.Drained || !seed.DeletionTimestamp.IsZero() {
 		return in, kube.Wait(v1alpha1.ReasonSeedDrained, fmt.Sprintf("seed %s takes no new clusters: choose a datacenter of another seed, or wait until it does", seed.Name), 0)
 	}
+	if err := r.checkRoom(ctx, in); err != nil {
+		return in, err
+	}
 	before := cluster.DeepCopy()
 	cluster.Status.Seed = seed.Name
 	if cluster.Status.ID, err = newID(); err != nil {
@@ -59,6 +65,22 @@ func (r *ClusterReconciler) place(ctx context.Context, cluster *v1alpha1.Cluster
 		return in, err
 	}
 	return in, nil
+}
+
+// checkRoom says whether the project's quota has room for a new cluster.
+func (r *ClusterReconciler) checkRoom(ctx context.Context, in Input) error {
+	if in.Project.Spec.Quota == nil {
+		return nil
+	}
+	clusters := &v1alpha1.ClusterList{}
+	if err := r.List(ctx, clusters, client.InNamespace(in.Cluster.Namespace)); err != nil {
+		return fmt.Errorf("reading the clusters of %s: %w", in.Project.Name, err)
+	}
+	sizes, err := etcdStorages(ctx, r)
+	if err != nil {
+		return err
+	}
+	return checkStorage(in.Project, in.Cluster, clusters.Items, sizes.of)
 }
 
 // newID returns ten random lower-case letters and digits, the first a letter: 2.6·10¹⁵ of them.

@@ -31,7 +31,7 @@ const projectController = "master/project"
 // deletionRetry is how often what is about to go, and has no watch of ours, is looked at again.
 const deletionRetry = time.Second
 
-// ProjectReconciler gives each project its namespace, and its members their rights there.
+// ProjectReconciler gives each project its namespace, and its members their rights.
 type ProjectReconciler struct {
 	client.Client
 
@@ -47,9 +47,16 @@ func setupProject(mgr ctrl.Manager, opts Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(projectController).
 		For(&v1alpha1.Project{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.Cluster{}, wakes(projectOf), builder.WithPredicates(comesOrGoes)).
+		Watches(&v1alpha1.Cluster{}, wakes(projectOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.NodePool{}, wakes(projectOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Datacenter{}, wakes(r.withQuota), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Seed{}, wakes(r.withQuota), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.ResourceQuota{}, wakes(projectOf), builder.WithPredicates(quotaInForce)).
+		WatchesMetadata(&corev1.ConfigMap{}, wakes(projectOf), builder.WithPredicates(comesOrGoes)).
 		Watches(&corev1.Namespace{}, wakes(projectOf), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesMetadata(&rbacv1.RoleBinding{}, wakes(projectOf), builder.WithPredicates(comesOrGoes)).
+		WatchesMetadata(&rbacv1.ClusterRole{}, wakes(r.ofClusterRole)).
+		WatchesMetadata(&rbacv1.ClusterRoleBinding{}, wakes(r.ofClusterRole), builder.WithPredicates(comesOrGoes)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
@@ -101,15 +108,18 @@ func (r *ProjectReconciler) reconcile(ctx context.Context, project *v1alpha1.Pro
 		return err
 	}
 	project.Status.Namespace = name
-	if err := r.Applier.Apply(ctx, owner, roleBindings(project)); err != nil {
+	quotaErr := r.holdQuota(ctx, project)
+	if quotaErr != nil {
+		if bound, err := r.bound(ctx, project); err != nil {
+			return err
+		} else if !bound {
+			return quotaErr // nobody gets in before a new project's quota is held
+		}
+	}
+	if err := r.bindMembers(ctx, project); err != nil {
 		return err
 	}
-	clusters := &v1alpha1.ClusterList{}
-	if err := r.List(ctx, clusters, client.InNamespace(name)); err != nil {
-		return fmt.Errorf("counting the clusters of %s: %w", project.Name, err)
-	}
-	project.Status.Clusters = int32(len(clusters.Items))
-	return nil
+	return quotaErr
 }
 
 func namespaceOf(project *v1alpha1.Project) string {
@@ -132,34 +142,8 @@ func (r *ProjectReconciler) checkNamespace(ctx context.Context, project *v1alpha
 	return nil
 }
 
-// roleBindings are three for each project, however many members it has.
-func roleBindings(project *v1alpha1.Project) []client.Object {
-	var bindings []client.Object
-	for _, role := range []v1alpha1.Role{v1alpha1.RoleOwner, v1alpha1.RoleEditor, v1alpha1.RoleViewer} {
-		name := strings.ToLower(string(role))
-		binding := &rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespaceOf(project), Name: "canopy-" + name + "s"},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "canopy-project-" + name},
-		}
-		for _, member := range project.Spec.Members {
-			if member.Role == role {
-				binding.Subjects = append(binding.Subjects, subject(member))
-			}
-		}
-		bindings = append(bindings, binding)
-	}
-	return bindings
-}
-
-func subject(member v1alpha1.Member) rbacv1.Subject {
-	if member.Kind == v1alpha1.MemberServiceAccount {
-		return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: member.Namespace, Name: member.Name}
-	}
-	return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: string(member.Kind), Name: member.Name}
-}
-
-// delete takes a project away with all that is in its namespace. Its clusters keep the namespace until they are gone from
-// their seeds. It returns true when the Project is gone, so that there is no status left to write.
+// delete takes a project away with its namespace, once there is no cluster in it: with a project nobody loses one. It returns
+// true when the Project is gone, so that there is no status left to write.
 func (r *ProjectReconciler) delete(ctx context.Context, project *v1alpha1.Project) (bool, error) {
 	ns := &corev1.Namespace{}
 	err := r.APIReader.Get(ctx, client.ObjectKey{Name: namespaceOf(project)}, ns)
@@ -169,13 +153,8 @@ func (r *ProjectReconciler) delete(ctx context.Context, project *v1alpha1.Projec
 	if err != nil || ns.Labels[v1alpha1.LabelProject] != project.Name {
 		return true, kube.RemoveFinalizer(ctx, r.Client, project, v1alpha1.FinalizerProject)
 	}
-	if ns.DeletionTimestamp.IsZero() {
-		if err := kube.Delete(ctx, r.Client, ns); err != nil {
-			return false, err
-		}
-	}
 	clusters := &v1alpha1.ClusterList{}
-	if err := r.List(ctx, clusters, client.InNamespace(ns.Name)); err != nil {
+	if err := r.APIReader.List(ctx, clusters, client.InNamespace(ns.Name)); err != nil { // not from the cache, which may not know the last one
 		return false, err
 	}
 	project.Status.Clusters = int32(len(clusters.Items))
@@ -184,7 +163,12 @@ func (r *ProjectReconciler) delete(ctx context.Context, project *v1alpha1.Projec
 		names = append(names, c.Name)
 	}
 	if len(names) > 0 {
-		return false, kube.Wait(v1alpha1.ReasonDeleting, fmt.Sprintf("waiting for %d clusters to go: %s (kubectl -n %s get clusters -o wide says why one stays)", len(names), list(names), ns.Name), deletionRetry)
+		return false, kube.Wait(v1alpha1.ReasonInUse, fmt.Sprintf("waiting for somebody to delete its %d clusters: %s (kubectl -n %s delete clusters --all)", len(names), list(names), ns.Name), 0)
+	}
+	if ns.DeletionTimestamp.IsZero() {
+		if err := kube.Delete(ctx, r.Client, ns, client.Preconditions{UID: &ns.UID}); err != nil {
+			return false, err
+		}
 	}
 	return false, kube.Wait(v1alpha1.ReasonDeleting, fmt.Sprintf("waiting for the namespace %s to be emptied by Kubernetes", ns.Name), deletionRetry)
 }

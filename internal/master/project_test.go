@@ -27,22 +27,30 @@ import (
 	"canopy.dev/canopy/internal/kube"
 )
 
-// installRoles applies the ClusterRoles of the chart.
+// installRoles applies the chart's roles of people, the master's own rights, and the rules of admission.
 func installRoles(t *testing.T, c client.Client) {
 	t.Helper()
-	content, err := os.ReadFile("../../deploy/chart/files/roles.yaml")
+	ensureNamespace(t, c, v1alpha1.SystemNamespace)
+	for _, file := range []string{"roles.yaml", "master/rbac.yaml", "master/own-seed.yaml", "master/admission.yaml"} {
+		applyFile(t, c, "../../deploy/chart/files/"+file)
+	}
+}
+
+func applyFile(t *testing.T, c client.Client, path string) {
+	t.Helper()
+	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ensureNamespace(t, c, v1alpha1.SystemNamespace)
 	for decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
-		role := &unstructured.Unstructured{}
-		if err := decoder.Decode(role); errors.Is(err, io.EOF) {
+		obj := &unstructured.Unstructured{}
+		if err := decoder.Decode(obj); errors.Is(err, io.EOF) {
 			return
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(role), client.FieldOwner("test")); err != nil {
+		if err := c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner("test")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,10 +64,34 @@ func as(t *testing.T, user string, groups ...string) client.Client {
 	return newClient(t, config)
 }
 
+// newProjectReconciler returns one that has the rights that the chart gives it, and a client that may do everything.
 func newProjectReconciler(t *testing.T) (*ProjectReconciler, client.Client) {
 	t.Helper()
 	c := newClient(t, &masterConfig)
-	return &ProjectReconciler{Client: c, APIReader: c, Applier: &kube.Applier{Client: c, Live: c}}, c
+	installRoles(t, c)
+	master := as(t, "system:serviceaccount:"+v1alpha1.SystemNamespace+":canopy-master")
+	eventually(t, "the API server knows the master's rights and what is forbidden", func(ctx context.Context) bool {
+		probe := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{GenerateName: "probe-", Finalizers: []string{v1alpha1.FinalizerProject}}}
+		none := &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "probe-", Namespace: "default"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "canopy-project-owner"},
+		}
+		return master.List(ctx, &v1alpha1.ProjectList{}) == nil && master.Create(ctx, none, client.DryRunAll) == nil && admissionWorks(ctx, c, probe)
+	})
+	return &ProjectReconciler{Client: master, APIReader: master, Applier: &kube.Applier{Client: master, Live: master}}, c
+}
+
+// admissionWorks reports whether the API server refuses to delete a project with clusters.
+func admissionWorks(ctx context.Context, c client.Client, probe *v1alpha1.Project) bool {
+	if c.Create(ctx, probe) != nil {
+		return false
+	}
+	probe.Status.Clusters = 1
+	updateErr := c.Status().Update(ctx, probe)
+	refused := apierrors.IsForbidden(c.Delete(ctx, probe))
+	probe.Status.Clusters, probe.Finalizers = 0, nil
+	return errors.Join(updateErr, c.Status().Update(ctx, probe)) == nil &&
+		errors.Join(c.Patch(ctx, probe, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))), client.IgnoreNotFound(c.Delete(ctx, probe))) == nil && refused
 }
 
 // step reconciles a project once, and returns its Ready condition.
@@ -78,7 +110,6 @@ func (r *ProjectReconciler) step(t *testing.T, project *v1alpha1.Project) metav1
 // TestMembers asks the API server, as each member, what the member may do.
 func TestMembers(t *testing.T) {
 	r, c := newProjectReconciler(t)
-	installRoles(t, c)
 	project := create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "members"}, Spec: v1alpha1.ProjectSpec{Members: []v1alpha1.Member{
 		{Kind: v1alpha1.MemberUser, Name: "olga@example.com", Role: v1alpha1.RoleOwner},
 		{Kind: v1alpha1.MemberGroup, Name: "developers", Role: v1alpha1.RoleEditor},
@@ -158,6 +189,10 @@ func TestPlatformRoles(t *testing.T) {
 		}
 	}
 	reconcileAll()
+	create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "of-greta"}, Spec: v1alpha1.ProjectSpec{Members: []v1alpha1.Member{
+		{Kind: v1alpha1.MemberUser, Name: "greta@example.com", Role: v1alpha1.RoleEditor}, {Kind: v1alpha1.MemberGroup, Name: "grace@example.com", Role: v1alpha1.RoleOwner},
+	}}})
+	reconcileAll()
 	project := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{GenerateName: "p"}}
 	asAdmin, asViewer := as(t, "grace@example.com"), as(t, "greta@example.com")
 	eventually(t, "the admin may make projects", func(ctx context.Context) bool {
@@ -201,7 +236,7 @@ func TestANamespaceThatIsTaken(t *testing.T) {
 	}
 }
 
-func TestAProjectIsDeletedWithItsClusters(t *testing.T) {
+func TestAProjectIsNotDeletedWithItsClusters(t *testing.T) {
 	r, c := newProjectReconciler(t)
 	project := create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "going"}})
 	r.step(t, project)
@@ -212,25 +247,36 @@ func TestAProjectIsDeletedWithItsClusters(t *testing.T) {
 	if r.step(t, project); project.Status.Clusters != 1 {
 		t.Errorf("clusters: %d, want 1", project.Status.Clusters)
 	}
+	if err := c.Delete(t.Context(), project); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "project going has 1 clusters: delete them first") {
+		t.Errorf("deleting it: %v", err)
+	}
+	// A cluster that comes when nobody knows of it yet is waited for, too.
+	project.Status.Clusters = 0
+	if err := c.Status().Update(t.Context(), project); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.Delete(t.Context(), project); err != nil {
 		t.Fatal(err)
 	}
-	if ready := r.step(t, project); !strings.HasPrefix(ready.Message, "waiting for 1 clusters to go: last") {
+	if ready := r.step(t, project); ready.Reason != v1alpha1.ReasonInUse || !strings.HasPrefix(ready.Message, "waiting for somebody to delete its 1 clusters: last") {
 		t.Errorf("Ready: %+v", ready)
+	}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "project-going"}}
+	if get(t, c, ns); !ns.DeletionTimestamp.IsZero() {
+		t.Error("the namespace is deleted while there is a cluster in it")
 	}
 	if err := c.Patch(t.Context(), cluster, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Delete(t.Context(), cluster); err != nil { // as the namespace controller would
+	if err := c.Delete(t.Context(), cluster); err != nil {
 		t.Fatal(err)
 	}
 	if ready := r.step(t, project); !strings.HasPrefix(ready.Message, "waiting for the namespace project-going") {
 		t.Errorf("Ready: %+v", ready)
 	}
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "project-going"}}
 	get(t, c, ns)
 	ns.Spec.Finalizers = nil
-	if err := c.SubResource("finalize").Update(t.Context(), ns); err != nil {
+	if err := c.SubResource("finalize").Update(t.Context(), ns); err != nil { // as the namespace controller would
 		t.Fatal(err)
 	}
 	if _, err := r.Reconcile(t.Context(), project); err != nil {

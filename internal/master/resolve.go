@@ -12,7 +12,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
@@ -28,10 +27,12 @@ type Input struct {
 	// Cluster has its id and seed already.
 	Cluster *v1alpha1.Cluster
 	// NodePools are the cluster's.
-	NodePools  []v1alpha1.NodePool
-	Project    *v1alpha1.Project
-	Datacenter *v1alpha1.Datacenter
-	Seed       *v1alpha1.Seed
+	NodePools []v1alpha1.NodePool
+	// ProjectPools are all of the project, which share its quota.
+	ProjectPools []v1alpha1.NodePool
+	Project      *v1alpha1.Project
+	Datacenter   *v1alpha1.Datacenter
+	Seed         *v1alpha1.Seed
 	// Preset is the one that the cluster names, and Credentials its Secret; nil if it names none.
 	Preset      *v1alpha1.Preset
 	Credentials *corev1.Secret
@@ -80,7 +81,7 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 			Node:              in.Datacenter.Spec.Node.NodeSettings,
 			SSHKeys:           sshKeys(in),
 			Access:            access(in.Project),
-			NodePools:         nodePools(in.NodePools),
+			NodePools:         nodePools(in),
 		},
 	}
 	if hc.Spec.Expose.Strategy == "" {
@@ -105,10 +106,7 @@ func objectMeta(in Input, name string) metav1.ObjectMeta {
 // etcd keeps the volume that was once chosen where the cluster does not say: it cannot shrink or change its class.
 func etcd(in Input) hostingv1alpha1.Etcd {
 	defaults := in.Seed.Spec.Defaults
-	e := hostingv1alpha1.Etcd{Storage: resource.MustParse(defaultEtcdStorage), StorageClassName: defaults.EtcdStorageClassName}
-	if defaults.EtcdStorage != nil {
-		e.Storage = *defaults.EtcdStorage
-	}
+	e := hostingv1alpha1.Etcd{Storage: etcdStorage(in.Cluster, defaults.EtcdStorage), StorageClassName: defaults.EtcdStorageClassName}
 	if in.Current != nil {
 		e = in.Current.Spec.Etcd
 	}
@@ -119,11 +117,12 @@ func etcd(in Input) hostingv1alpha1.Etcd {
 }
 
 // access is that of the project's members, sorted by kind and name. It leaves out service accounts, which are the master's:
-// whoever may make one of the same name in the cluster would have the member's role there.
+// whoever may make one of the same name in the cluster would have the member's role there. Roles of an administrator's own
+// are for the project only.
 func access(project *v1alpha1.Project) []hostingv1alpha1.Access {
 	var resolved []hostingv1alpha1.Access
 	for _, m := range project.Spec.Members {
-		if m.Kind != v1alpha1.MemberServiceAccount {
+		if m.Kind != v1alpha1.MemberServiceAccount && !m.Role.Custom() {
 			resolved = append(resolved, hostingv1alpha1.Access{
 				Kind: hostingv1alpha1.SubjectKind(m.Kind), Name: m.Name, Role: hostingv1alpha1.AccessRole(m.Role),
 			})
@@ -135,13 +134,18 @@ func access(project *v1alpha1.Project) []hostingv1alpha1.Access {
 	return resolved
 }
 
-// nodePools are sorted by name.
-func nodePools(pools []v1alpha1.NodePool) []hostingv1alpha1.NodePool {
+// nodePools are sorted by name, and none has more machines than the project's quota allows.
+func nodePools(in Input) []hostingv1alpha1.NodePool {
+	less := grants(in.Project.Spec.Quota, in.ProjectPools)
 	var resolved []hostingv1alpha1.NodePool
-	for _, pool := range pools {
+	for _, pool := range in.NodePools {
+		replicas := pool.Spec.Replicas
+		if granted, ok := less[pool.Name]; ok {
+			replicas = &granted.replicas
+		}
 		resolved = append(resolved, hostingv1alpha1.NodePool{
 			Name:     pool.Name,
-			Replicas: pool.Spec.Replicas,
+			Replicas: replicas,
 			Version:  pool.Spec.Version,
 			Labels:   pool.Spec.Labels,
 			Taints:   pool.Spec.Taints,

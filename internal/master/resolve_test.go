@@ -272,7 +272,7 @@ func TestResolveRefuses(t *testing.T) {
 	})
 	t.Run("not a size that the cluster has already", func(t *testing.T) {
 		in := input(sizes, current(func(s *hostingv1alpha1.HostedClusterSpec) {
-			s.NodePools = nodePools([]v1alpha1.NodePool{pool("workers", 1)})
+			s.NodePools = nodePools(input(func(in *Input) { in.NodePools = []v1alpha1.NodePool{pool("workers", 1)} }))
 		}))
 		if _, _, err := Resolve(in); err != nil {
 			t.Error(err)

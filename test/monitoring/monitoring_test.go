@@ -94,7 +94,7 @@ func TestMonitoringCanBeLeftAway(t *testing.T) {
 }
 
 func TestTheSeedsRules(t *testing.T) {
-	testenv.Promtool(t, seedRules, "check", "rules", "--lint-fatal", "rules.yaml")
+	testenv.Promtool(t, seedRules, "check", "rules", "--lint-fatal", "rules.yaml", "master.yaml")
 	testenv.Promtool(t, seedRules, "test", "rules", "rules_test.yaml")
 }
 
@@ -103,15 +103,21 @@ type rule struct {
 	Labels, Annotations      map[string]string
 }
 
+// rules returns those of all files of rules in dir.
 func rules(t *testing.T, dir string) []rule {
 	t.Helper()
-	var file struct{ Groups []struct{ Rules []rule } }
-	if err := yaml.Unmarshal([]byte(read(t, dir+"/rules.yaml")), &file); err != nil {
-		t.Fatal(err)
-	}
 	var all []rule
-	for _, group := range file.Groups {
-		all = append(all, group.Rules...)
+	for _, name := range []string{"rules.yaml", "master.yaml"} {
+		if name == "master.yaml" && dir != seedRules {
+			continue
+		}
+		var file struct{ Groups []struct{ Rules []rule } }
+		if err := yaml.Unmarshal([]byte(read(t, filepath.Join(dir, name))), &file); err != nil {
+			t.Fatal(err)
+		}
+		for _, group := range file.Groups {
+			all = append(all, group.Rules...)
+		}
 	}
 	return all
 }

@@ -52,7 +52,7 @@ func pod(m *v1alpha1.ProviderMachine, image, userDataSecret string) *corev1.Pod 
 				Name:      Component,
 				Image:     image,
 				TTY:       true, // the console: `kubectl logs` shows the boot
-				Resources: resources(m.Spec.Provider.Local.Resources),
+				Resources: Resources(m.Spec.Provider.Local.Resources),
 				// systemd takes the machine's ID from this variable.
 				Env:             []corev1.EnvVar{{Name: "container_uuid", Value: string(m.UID)}},
 				SecurityContext: &corev1.SecurityContext{Privileged: new(true)},
@@ -77,9 +77,9 @@ func pod(m *v1alpha1.ProviderMachine, image, userDataSecret string) *corev1.Pod 
 	}
 }
 
-// resources are the pool's, with the requests of an idle node where it makes none: the scheduler counts the machine, and it
+// Resources are the pool's, with the requests of an idle node where it makes none: the scheduler counts the machine, and it
 // gets its share when the seed's node is busy.
-func resources(r corev1.ResourceRequirements) corev1.ResourceRequirements {
+func Resources(r corev1.ResourceRequirements) corev1.ResourceRequirements {
 	r = *r.DeepCopy()
 	if len(r.Requests) == 0 && len(r.Limits) == 0 {
 		r.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("256Mi")}

@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
+)
+
+// holdQuota counts what the project has and writes what the API server holds its quota with. It returns a
+// *kube.WaitingError until Kubernetes counts the clusters.
+func (r *ProjectReconciler) holdQuota(ctx context.Context, project *v1alpha1.Project) error {
+	ns := client.InNamespace(namespaceOf(project))
+	clusters, pools := &v1alpha1.ClusterList{}, &v1alpha1.NodePoolList{}
+	if err := r.List(ctx, clusters, ns); err != nil {
+		return fmt.Errorf("counting the clusters of %s: %w", project.Name, err)
+	}
+	if err := r.List(ctx, pools, ns); err != nil {
+		return fmt.Errorf("counting the pools of %s: %w", project.Name, err)
+	}
+	storages, err := etcdStorages(ctx, r)
+	if err != nil {
+		return err
+	}
+	project.Status.Clusters = int32(len(clusters.Items))
+	if now := quotaStatus(project, clusters.Items, pools.Items, storages.of); !equality.Semantic.DeepEqual(project.Status.Quota, now) {
+		project.Status.Quota = now
+	}
+	if project.Spec.Quota == nil {
+		return r.dropQuota(ctx, project)
+	}
+	quota := resourceQuota(project)
+	parameters := quotaParameters(project, usage(clusters.Items, pools.Items, storages.of), pools.Items, storages)
+	owner := kube.Owner{FieldManager: projectController, Label: v1alpha1.LabelProject, Value: project.Name}
+	if err := r.Applier.Apply(ctx, owner, []client.Object{quota, parameters}); err != nil {
+		return err
+	}
+	inForce := &corev1.ResourceQuota{}
+	if err := r.Get(ctx, client.ObjectKeyFromObject(quota), inForce); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if !equality.Semantic.DeepEqual(inForce.Status.Hard, quota.Spec.Hard) {
+		return kube.Wait(v1alpha1.ReasonWaitingForQuota, "waiting for kube-controller-manager to count the clusters for the ResourceQuota "+quota.Name, 0)
+	}
+	return nil
+}
+
+// dropQuota removes what a quota was held with that is no more.
+func (r *ProjectReconciler) dropQuota(ctx context.Context, project *v1alpha1.Project) error {
+	for _, kind := range []string{"ResourceQuota", "ConfigMap"} {
+		obj := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: quotaName, Namespace: namespaceOf(project)}}
+		obj.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+		if err := r.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
+			if client.IgnoreNotFound(err) != nil {
+				return err
+			}
+			continue
+		}
+		if err := kube.Delete(ctx, r.Client, obj); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storages are the sizes of etcd's volumes by datacenter, where its seed has a default of its own.
+type storages map[string]resource.Quantity
+
+func etcdStorages(ctx context.Context, reader client.Reader) (storages, error) {
+	datacenters, seeds := &v1alpha1.DatacenterList{}, &v1alpha1.SeedList{}
+	if err := reader.List(ctx, datacenters); err != nil {
+		return nil, fmt.Errorf("reading the datacenters: %w", err)
+	}
+	if err := reader.List(ctx, seeds); err != nil {
+		return nil, fmt.Errorf("reading the seeds: %w", err)
+	}
+	ofSeed := map[string]*resource.Quantity{}
+	for i := range seeds.Items {
+		ofSeed[seeds.Items[i].Name] = seeds.Items[i].Spec.Defaults.EtcdStorage
+	}
+	sizes := storages{}
+	for _, dc := range datacenters.Items {
+		if size := ofSeed[dc.Spec.Seed]; size != nil {
+			sizes[dc.Name] = *size
+		}
+	}
+	return sizes, nil
+}
+
+// of returns the size of a cluster's volume.
+func (s storages) of(cluster *v1alpha1.Cluster) resource.Quantity {
+	if size, ok := s[cluster.Spec.Datacenter]; ok {
+		return etcdStorage(cluster, &size)
+	}
+	return etcdStorage(cluster, nil)
+}
+
+// withQuota finds the projects that have a quota.
+func (r *ProjectReconciler) withQuota(ctx context.Context, _ client.Object) []reconcile.Request {
+	projects := &v1alpha1.ProjectList{}
+	if err := r.List(ctx, projects); err != nil {
+		return nil // a cache fails to list only while it starts or stops
+	}
+	var requests []reconcile.Request
+	for i := range projects.Items {
+		if projects.Items[i].Spec.Quota != nil {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&projects.Items[i])})
+		}
+	}
+	return requests
+}
+
+// quotaInForce lets ResourceQuotas through that come, go, or are counted by Kubernetes now.
+var quotaInForce = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*corev1.ResourceQuota)
+		after, ok2 := e.ObjectNew.(*corev1.ResourceQuota)
+		return ok && ok2 && (!equality.Semantic.DeepEqual(before.Spec, after.Spec) || !equality.Semantic.DeepEqual(before.Status.Hard, after.Status.Hard))
+	},
+}
+
+// usageChanged lets projects through of which the quota is used differently, or is another one.
+var usageChanged = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.Project)
+		after, ok2 := e.ObjectNew.(*v1alpha1.Project)
+		return ok && ok2 && !equality.Semantic.DeepEqual(before.Status.Quota, after.Status.Quota)
+	},
+}
