@@ -10,13 +10,13 @@ const (
 	LabelCluster = "canopy.dev/cluster"
 	// LabelManagedBy is on what the master makes; its value is the name of what it was made for.
 	LabelManagedBy = "canopy.dev/managed-by"
+	// LabelProjectRole with the value "true" is on ClusterRoles that members of projects can have.
+	LabelProjectRole = "canopy.dev/project-role"
 	// LabelClusterSet is on the Clusters and NodePools that follow a ClusterSet; its value is the ClusterSet's name.
 	LabelClusterSet = "canopy.dev/cluster-set"
 
 	// AnnotationTemplateHash on a Cluster identifies what was last applied of a template.
 	AnnotationTemplateHash = "canopy.dev/template-hash"
-	// LabelProjectRole with the value "true" is on ClusterRoles that members of projects can have.
-	LabelProjectRole = "canopy.dev/project-role"
 
 	// FinalizerProject keeps a Project until its namespace is gone.
 	FinalizerProject = "canopy.dev/project"

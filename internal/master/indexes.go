@@ -28,8 +28,8 @@ const (
 	indexHost       = "spec.seed"                 // Datacenter
 	indexSecret     = "spec.secretName"           // Preset
 	indexKubeconfig = "spec.kubeconfigSecretName" // Seed
-	indexTemplate   = "template of the set"       // ClusterSet
 	indexEmail      = "spec.email"                // User
+	indexTemplate   = "template of the set"       // ClusterSet
 )
 
 func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
