@@ -34,6 +34,8 @@ import (
 const (
 	gcPercentStarting = 200
 	gcPercentReady    = 25
+	// askEvery is how often the API is asked whether it is there: each time costs it about a millisecond.
+	askEvery = 100 * time.Millisecond
 	// settle is how long after the API the other components have done what they do once.
 	settle = 10 * time.Second
 )
@@ -203,7 +205,7 @@ func newProbe(args []string) (*probe, error) {
 // waitFor returns true when path has answered 200, false when ctx ended first.
 func (p *probe) waitFor(ctx context.Context, path string) bool {
 	defer p.client.CloseIdleConnections()
-	return wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	return wait.PollUntilContextCancel(ctx, askEvery, true, func(ctx context.Context) (bool, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+path, nil)
 		if err != nil {
 			return false, err

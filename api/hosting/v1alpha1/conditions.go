@@ -47,6 +47,7 @@ const (
 	ReasonRewritingSecrets   = "RewritingSecrets"
 	ReasonRemovingKeys       = "RemovingKeys"
 	ReasonEncrypted          = "Encrypted"
+	ReasonQueued             = "Queued"
 	ReasonWaitingForAPI      = "WaitingForAPI"
 	ReasonWaitingForEtcd     = "WaitingForEtcd"
 	ReasonWaitingForNodes    = "WaitingForNodes"
