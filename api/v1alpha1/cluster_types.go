@@ -64,11 +64,26 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:Pattern="^1\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)$"
 	Version string `json:"version"`
 
+	// paused keeps everything about the cluster as it is: changes of this spec, of its pools and of the project's members wait,
+	// and machines are neither made nor replaced nor deleted. A deletion is carried out all the same.
+	//
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+
 	// preset is the name of the Preset with the credentials for the datacenter's provider; none: the provider needs none.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Preset string `json:"preset,omitempty"`
+
+	// sshKeys are the names of the SSHKeys of the project whose holders may log in to the cluster's machines; none: nobody
+	// may. A change reaches the machines that run, and replaces none.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=253
+	SSHKeys []string `json:"sshKeys,omitempty"`
 
 	// profile says how the control plane is laid out in pods. Compact is one pod.
 	//
@@ -89,6 +104,12 @@ type ClusterSpec struct {
 	// +optional
 	// +default={}
 	Etcd ClusterEtcd `json:"etcd,omitempty"`
+
+	// encryption is how the cluster's Secrets are stored.
+	//
+	// +optional
+	// +default={}
+	Encryption hostingv1alpha1.Encryption `json:"encryption,omitempty"`
 
 	// +optional
 	APIServer hostingv1alpha1.APIServer `json:"apiServer,omitempty"`

@@ -36,6 +36,7 @@ const (
 	ReasonDatacenterMissing  = "DatacenterMissing"
 	ReasonPresetMissing      = "PresetMissing"
 	ReasonSecretMissing      = "SecretMissing"
+	ReasonSSHKeyMissing      = "SSHKeyMissing"
 	ReasonClusterMissing     = "ClusterMissing"
 	ReasonSeedMissing        = "SeedMissing"
 	ReasonSeedDrained        = "SeedDrained"

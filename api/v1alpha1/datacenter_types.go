@@ -3,7 +3,12 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
+)
 
 // Datacenter is a place at a provider where the machines of user clusters can be, and the seed that hosts their control
 // planes.
@@ -50,6 +55,11 @@ type DatacenterSpec struct {
 	// +required
 	Provider DatacenterProvider `json:"provider"`
 
+	// node is what machines in the datacenter need to know of it, and how large they may be.
+	//
+	// +optional
+	Node DatacenterNode `json:"node,omitempty,omitzero"`
+
 	// projects are those that may use the datacenter; none: all.
 	//
 	// +optional
@@ -67,6 +77,39 @@ type DatacenterSpec struct {
 	// +kubebuilder:validation:items:MaxLength=254
 	// +kubebuilder:validation:items:Pattern="^[^@\\sA-Z]*@[^@\\sA-Z]+$"
 	RequiredEmails []string `json:"requiredEmails,omitempty"`
+}
+
+// DatacenterNode is what machines in a datacenter need to know of it, and how large they may be.
+type DatacenterNode struct {
+	hostingv1alpha1.NodeSettings `json:",inline"`
+
+	// sizes are how large machines may be that are not sold in sizes of the provider's own, such as local ones; none: as they
+	// like. Pools that are there already stay as they are.
+	//
+	// +optional
+	Sizes *MachineSizes `json:"sizes,omitempty"`
+}
+
+// MachineSizes are how large machines may be.
+type MachineSizes struct {
+	// cpu in cores.
+	//
+	// +optional
+	CPU *QuantityRange `json:"cpu,omitempty"`
+	// memory in bytes.
+	//
+	// +optional
+	Memory *QuantityRange `json:"memory,omitempty"`
+}
+
+// QuantityRange is from min to max; either may be missing.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || quantity(string(self.min)).compareTo(quantity(string(self.max))) <= 0",message="min must not be more than max"
+type QuantityRange struct {
+	// +optional
+	Min *resource.Quantity `json:"min,omitempty"`
+	// +optional
+	Max *resource.Quantity `json:"max,omitempty"`
 }
 
 // ProviderName is the name of a provider.

@@ -20,7 +20,7 @@ const apiPort = 6443
 // apiserverArgs are the flags of kube-apiserver.
 func apiserverArgs(in Input) []string {
 	spec := in.Cluster.Spec
-	return args(map[string]string{
+	flags := map[string]string{
 		"allow-privileged":                   "true",
 		"authentication-config":              configDir + "/authentication.yaml",
 		"authorization-mode":                 "Node,RBAC",
@@ -49,7 +49,11 @@ func apiserverArgs(in Input) []string {
 		"service-cluster-ip-range":           spec.Network.ServiceCIDR,
 		"tls-cert-file":                      keysDir + "/apiserver.crt",
 		"tls-private-key-file":               keysDir + "/apiserver.key",
-	}, spec.APIServer.ExtraArgs)
+	}
+	if in.Encryption.Encrypts() {
+		flags[encryptionFlag] = keysDir + "/" + in.Encryption.File()
+	}
+	return args(flags, spec.APIServer.ExtraArgs)
 }
 
 // authentication lets nobody in without credentials but to the questions that probes ask.

@@ -28,7 +28,7 @@ func args(flags, extra map[string]string) []string {
 var reserved = map[string][]string{
 	APIServer: {
 		"advertise-address", "authentication-config", "bind-address", "client-ca-file", "egress-selector-config-file", "enable-bootstrap-token-auth",
-		"endpoint-reconciler-type", "etcd-servers", "kubelet-certificate-authority", "kubelet-client-certificate", "kubelet-client-key",
+		"encryption-provider-config", "encryption-provider-config-automatic-reload", "endpoint-reconciler-type", "etcd-servers", "kubelet-certificate-authority", "kubelet-client-certificate", "kubelet-client-key",
 		"proxy-client-cert-file", "proxy-client-key-file", "secure-port", "service-account-key-file",
 		"service-account-signing-key-file", "service-cluster-ip-range", "tls-cert-file", "tls-private-key-file",
 	},

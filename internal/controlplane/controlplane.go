@@ -66,6 +66,8 @@ type Input struct {
 	// KeysChecksum changes with what is only read when a process starts: the authorities, the service-account key, and the
 	// certificates that say so.
 	KeysChecksum string
+	// Encryption is how Secrets are stored.
+	Encryption Encryption
 	// Alertmanager is the host and port of the seed's Alertmanager; empty: alerts are sent to nobody.
 	Alertmanager string
 }

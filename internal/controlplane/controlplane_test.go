@@ -75,6 +75,13 @@ func TestObjects(t *testing.T) {
 	}
 }
 
+func TestObjectsOfAClusterThatEncryptsItsSecrets(t *testing.T) {
+	in := input(t)
+	base := golden.YAML(t, scheme.Scheme, objects(in))
+	in.Encryption = FirstEncryption(EncryptionKey{Name: "key1", Secret: []byte("01234567890123456789012345678901")})
+	golden.CheckVariant(t, "encryption.diff", base, golden.YAML(t, scheme.Scheme, objects(in)))
+}
+
 // What must be true of every pod, whatever the spec says.
 func TestPodManners(t *testing.T) {
 	all := map[string]func(*v1alpha1.HostedCluster){"base": func(*v1alpha1.HostedCluster) {}}

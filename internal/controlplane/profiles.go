@@ -124,6 +124,9 @@ func volumes(in Input) []corev1.Volume {
 		secretFiles(SecretServiceAccounts, corev1.KeyToPath{Key: "tls.key", Path: "sa.key"}, corev1.KeyToPath{Key: "tls.pub", Path: "sa.pub"}),
 		secretFiles(SecretCertificates),
 	}, egressKeys(in)...)
+	if in.Encryption.Encrypts() {
+		keys = append(keys, secretFiles(SecretEncryption, corev1.KeyToPath{Key: in.Encryption.File(), Path: in.Encryption.File()}))
+	}
 	return []corev1.Volume{
 		{Name: etcdClaim, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: etcdClaim}}},
 		{Name: "keys", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{DefaultMode: new(int32(0o440)), Sources: keys}}},

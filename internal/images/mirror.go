@@ -30,23 +30,28 @@ func Hosts() []string {
 // folder that containerd's registry setting config_path names, and contents. The mirror is a URL such as
 // "http://192.0.2.1:5000" or "https://registry.example.com/mirror". Containerd reads the files at every pull.
 func HostsFiles(mirror string) map[string]string {
-	scheme, rest, _ := strings.Cut(mirror, "://")
-	address, folder, _ := strings.Cut(strings.Trim(rest, "/"), "/")
-	if folder != "" {
-		folder += "/"
-	}
 	files := make(map[string]string)
 	for _, host := range Hosts() {
-		server := host
-		if s, ok := upstreamServers[host]; ok {
-			server = s
-		}
-		files[host+"/hosts.toml"] = fmt.Sprintf(`server = "https://%s"
-
-[host."%s://%s/v2/%s%s"]
-  capabilities = ["pull", "resolve"]
-  override_path = true
-`, server, scheme, address, folder, host)
+		path, content := HostsFile(host, strings.TrimRight(mirror, "/")+"/"+host)
+		files[path] = content
 	}
 	return files
+}
+
+// HostsFile returns the file that makes containerd pull the images of one registry host from a mirror that holds them, before
+// it tries the host itself: its name, relative to the same folder, and its content.
+func HostsFile(host, mirror string) (path, content string) {
+	server := host
+	if s, ok := upstreamServers[host]; ok {
+		server = s
+	}
+	scheme, rest, _ := strings.Cut(mirror, "://")
+	address, folder, _ := strings.Cut(strings.TrimRight(rest, "/"), "/")
+	api := strings.TrimRight(scheme+"://"+address+"/v2/"+folder, "/")
+	return host + "/hosts.toml", fmt.Sprintf(`server = "https://%s"
+
+[host."%s"]
+  capabilities = ["pull", "resolve"]
+  override_path = true
+`, server, api)
 }

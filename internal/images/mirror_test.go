@@ -9,6 +9,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func TestHostsFile(t *testing.T) {
+	for mirror, api := range map[string]string{
+		"https://mirror.example.com":            "https://mirror.example.com/v2",
+		"https://mirror.example.com:8443/hub/":  "https://mirror.example.com:8443/v2/hub",
+		"http://192.0.2.1:5000/team/registry-a": "http://192.0.2.1:5000/v2/team/registry-a",
+	} {
+		path, content := HostsFile("registry.example.com:5000", mirror)
+		want := `server = "https://registry.example.com:5000"
+
+[host."` + api + `"]
+  capabilities = ["pull", "resolve"]
+  override_path = true
+`
+		if diff := cmp.Diff([]string{"registry.example.com:5000/hosts.toml", want}, []string{path, content}); diff != "" {
+			t.Errorf("%s: %s", mirror, diff)
+		}
+	}
+}
+
 func TestHostsFiles(t *testing.T) {
 	tests := map[string]struct{ mirror, base string }{
 		"a registry of its own":         {mirror: "http://192.0.2.1:5000", base: "http://192.0.2.1:5000/v2"},

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -42,7 +43,13 @@ type Applier struct {
 	// Live reads the metadata of objects, from a cache. Without it every object is written at every Apply.
 	Live client.Reader
 
-	written sync.Map // objectKey → written
+	written sync.Map // writtenKey → written
+}
+
+// writtenKey is an object and who writes it: several may, each its own fields.
+type writtenKey struct {
+	objectKey
+	manager string
 }
 
 type objectKey struct {
@@ -93,7 +100,7 @@ func (a *Applier) apply(ctx context.Context, owner Owner, obj client.Object) err
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", describe(u), err)
 	}
-	key := objectKey{u.GroupVersionKind().GroupKind(), client.ObjectKeyFromObject(u)}
+	key := writtenKey{objectKey{u.GroupVersionKind().GroupKind(), client.ObjectKeyFromObject(u)}, owner.FieldManager}
 	now := written{hash: sha256.Sum256(content)}
 	if a.Live != nil {
 		if now.version, err = a.liveVersion(ctx, u); err != nil {
@@ -149,6 +156,8 @@ func configuration(c client.Client, owner Owner, obj client.Object) (*unstructur
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(obj), err)
 	}
+	// What has no value is not ours, such as the rules of a ClusterRole that Kubernetes adds up from others.
+	maps.DeleteFunc(content, func(_ string, value any) bool { return value == nil })
 	u := &unstructured.Unstructured{Object: content}
 	u.SetGroupVersionKind(gvk)
 	unstructured.RemoveNestedField(u.Object, "status")

@@ -19,6 +19,7 @@ import (
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/nodenetwork"
 )
 
 // UserDataKey is the key of a machine's Secret under which its user data is.
@@ -58,8 +59,13 @@ type BootstrapInput struct {
 	Taints []corev1.Taint
 	// RegistryMirror is the URL of the registry that is asked for every image first; empty: none.
 	RegistryMirror string
+	// RegistryMirrors are the URLs of registries that are asked first for the images of others, by the others' hosts. They go
+	// before RegistryMirror.
+	RegistryMirrors map[string]string
 	// Proxy is what downloads go through.
 	Proxy Proxy
+	// SSHKeys are the public keys with which people log in, lines of an authorized_keys file.
+	SSHKeys []string
 	// Downloads is where kubelet comes from if the machine's image lacks it; empty: DefaultDownloads.
 	Downloads string
 }
@@ -92,6 +98,7 @@ func UserData(in BootstrapInput) ([]byte, error) {
 		return nil, err
 	}
 	files := []writeFile{
+		{nodenetwork.SSHKeysFile, "0644", in.authorizedKeys()},
 		{"/etc/canopy/start-node", "0755", start},
 		{"/etc/containerd/config.toml", "0644", containerd},
 		{"/etc/kubernetes/bootstrap-kubelet.conf", "0600", string(bootstrap)},
@@ -101,22 +108,67 @@ func UserData(in BootstrapInput) ([]byte, error) {
 		{"/etc/systemd/system/kubelet.service", "0644", service},
 		{"/etc/tmpfiles.d/canopy.conf", "0644", cleanedAtBoot},
 	}
-	if proxy := in.Proxy.environment(in.RegistryMirror); proxy != "" {
+	if !in.Container { // which has no sshd
+		files = append(files, writeFile{"/etc/ssh/sshd_config.d/50-canopy.conf", "0644", sshd})
+	}
+	if proxy := in.Proxy.environment(in.mirrors()); proxy != "" {
 		files = append(files,
 			writeFile{proxyPath, "0644", proxy},
 			writeFile{"/etc/systemd/system/containerd.service.d/proxy.conf", "0644", "[Service]\nEnvironmentFile=" + proxyPath + "\n"})
 	}
-	if in.RegistryMirror != "" {
-		mirror := images.HostsFiles(in.RegistryMirror)
-		for _, path := range slices.Sorted(maps.Keys(mirror)) {
-			files = append(files, writeFile{"/etc/containerd/certs.d/" + path, "0644", mirror[path]})
-		}
+	mirror := in.hostsFiles()
+	for _, path := range slices.Sorted(maps.Keys(mirror)) {
+		files = append(files, writeFile{"/etc/containerd/certs.d/" + path, "0644", mirror[path]})
 	}
 	config, err := yaml.Marshal(cloudConfig{Hostname: in.Name, Files: files, Commands: [][]string{{"/etc/canopy/start-node"}}})
 	if err != nil {
 		return nil, err
 	}
 	return append([]byte("#cloud-config\n"), config...), nil
+}
+
+// sshd lets people in as the image's own user, which is an administrator, beside the keys that this user has already. It is
+// written before sshd starts.
+const sshd = "Match Group sudo\n  AuthorizedKeysFile .ssh/authorized_keys " + nodenetwork.SSHKeysFile + "\nMatch all\n"
+
+// keysInUserData is how many bytes of SSH keys there are in user data, which clouds limit; the others come when the node has
+// joined.
+const keysInUserData = 4 << 10
+
+// authorizedKeys is the file with the SSH keys, as far as they have space.
+func (in BootstrapInput) authorizedKeys() string {
+	var lines strings.Builder
+	for _, key := range in.SSHKeys {
+		if lines.Len()+len(key) < keysInUserData {
+			lines.WriteString(key + "\n")
+		}
+	}
+	return lines.String()
+}
+
+// mirrors returns the URLs of all registry mirrors.
+func (in BootstrapInput) mirrors() []string {
+	var urls []string
+	if in.RegistryMirror != "" {
+		urls = append(urls, in.RegistryMirror)
+	}
+	for _, host := range slices.Sorted(maps.Keys(in.RegistryMirrors)) {
+		urls = append(urls, in.RegistryMirrors[host])
+	}
+	return urls
+}
+
+// hostsFiles are containerd's files for the registry mirrors, by their paths.
+func (in BootstrapInput) hostsFiles() map[string]string {
+	files := map[string]string{}
+	if in.RegistryMirror != "" {
+		files = images.HostsFiles(in.RegistryMirror)
+	}
+	for host, mirror := range in.RegistryMirrors {
+		path, content := images.HostsFile(host, mirror)
+		files[path] = content
+	}
+	return files
 }
 
 func (in BootstrapInput) templates() (containerd, service, start string, err error) {

@@ -49,6 +49,17 @@ var userDataVariants = map[string]func(*BootstrapInput){
 		in.Proxy = Proxy{HTTP: "http://proxy.example.com:3128", HTTPS: "http://proxy.example.com:3128", No: "10.0.0.0/8,.example.com"}
 		in.RegistryMirror = "https://registry.example.org/mirror"
 	},
+	"mirrors": func(in *BootstrapInput) {
+		in.Proxy = Proxy{HTTPS: "http://proxy.example.com:3128"}
+		in.RegistryMirror = "https://registry.example.org/mirror"
+		in.RegistryMirrors = map[string]string{
+			"docker.io":                 "https://mirror.example.com/docker.io",
+			"registry.example.com:5000": "https://mirror.example.com/own",
+		}
+	},
+	"ssh-keys": func(in *BootstrapInput) {
+		in.SSHKeys = []string{"ssh-ed25519 AAAAC3Nz ada", "ssh-ed25519 AAAAC3Nx ben"}
+	},
 	"own-downloads": func(in *BootstrapInput) { in.Downloads = "https://downloads.example.test/kubernetes" },
 }
 
@@ -73,7 +84,12 @@ func TestUserData(t *testing.T) {
 
 func TestUserDataFitsIntoEveryCloud(t *testing.T) {
 	for name, mod := range userDataVariants {
-		data := userDataOf(t, bootstrapInput(mod, func(in *BootstrapInput) { in.CA = bytes.Repeat([]byte("c"), 2<<10) }))
+		data := userDataOf(t, bootstrapInput(mod, func(in *BootstrapInput) {
+			in.CA = bytes.Repeat([]byte("c"), 2<<10)
+			for range 50 {
+				in.SSHKeys = append(in.SSHKeys, "ssh-rsa "+strings.Repeat("A", 720)+" somebody")
+			}
+		}))
 		if len(data) > userDataLimit {
 			t.Errorf("%s: %d bytes of user data, %d are allowed", name, len(data), userDataLimit)
 		}

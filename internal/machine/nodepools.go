@@ -70,6 +70,7 @@ func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
 	return &clusterv1.Cluster{
 		ObjectMeta: objectMeta(cluster, cluster.Name),
 		Spec: clusterv1.ClusterSpec{
+			Paused: new(cluster.Spec.Paused),
 			ClusterNetwork: clusterv1.ClusterNetwork{
 				Pods:          clusterv1.NetworkRanges{CIDRBlocks: []string{network.PodCIDR}},
 				Services:      clusterv1.NetworkRanges{CIDRBlocks: []string{network.ServiceCIDR}},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -33,16 +34,22 @@ func (p Proxy) Validate() error {
 	return nil
 }
 
-// environment is the proxy as variables for systemd and shells, which agree on this form; empty without a proxy. The
-// registry mirror is reached directly.
-func (p Proxy) environment(registryMirror string) string {
+// environment is the proxy as variables for systemd and shells, which agree on this form; empty without a proxy. Registry
+// mirrors are reached directly.
+func (p Proxy) environment(mirrors []string) string {
 	if p.HTTP == "" && p.HTTPS == "" {
 		return ""
 	}
-	no := p.No
-	if u, err := url.Parse(registryMirror); err == nil && u.Hostname() != "" {
-		no = strings.TrimPrefix(no+","+u.Hostname(), ",")
+	var direct []string
+	if p.No != "" {
+		direct = strings.Split(p.No, ",")
 	}
+	for _, mirror := range mirrors {
+		if u, err := url.Parse(mirror); err == nil && u.Hostname() != "" && !slices.Contains(direct, u.Hostname()) {
+			direct = append(direct, u.Hostname())
+		}
+	}
+	no := strings.Join(direct, ",")
 	var lines strings.Builder
 	for _, variable := range []struct{ name, value string }{{"http_proxy", p.HTTP}, {"https_proxy", p.HTTPS}, {"no_proxy", no}} {
 		if variable.value != "" { // some programs read the one, some the other

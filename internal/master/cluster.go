@@ -4,6 +4,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -68,6 +70,7 @@ func setupCluster(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 		Watches(&v1alpha1.NodePool{}, wakes(find.ofNodePool), changed).
 		Watches(&v1alpha1.Datacenter{}, wakes(find.ofDatacenter), changed).
 		Watches(&v1alpha1.Preset{}, wakes(find.ofPreset), changed).
+		Watches(&v1alpha1.SSHKey{}, wakes(find.ofSSHKey), changed).
 		Watches(&v1alpha1.Release{}, wakes(find.ofRelease), changed).
 		Watches(&v1alpha1.Project{}, wakes(find.ofProject), changed).
 		Watches(&v1alpha1.Project{}, wakes(find.ofQuota), builder.WithPredicates(usageChanged)).
@@ -165,15 +168,18 @@ func (r *ClusterReconciler) reconcile(ctx context.Context, in Input) error {
 		return err
 	}
 	mirror(cluster, in.Current) // also when it cannot be changed now
-	hc, secrets, err := Resolve(in)
+	hc, secrets, err := r.resolve(ctx, in)
 	if hc == nil {
+		if in.Current != nil {
+			err = cmp.Or(applyAccess(ctx, conn, in.Current, access(in.Project), sshKeys(in)), err)
+		}
 		return err
 	}
 	cluster.Status.TargetVersion = hc.Spec.Version
 	offered, available := Upgrades(in, hc.Spec.Version)
 	cluster.Status.AvailableUpgrades = offered
 	meta.SetStatusCondition(&cluster.Status.Conditions, available)
-	if err := apply(ctx, conn, hc, secrets); err != nil {
+	if err := apply(ctx, conn, hc.DeepCopy(), secrets); err != nil {
 		return fmt.Errorf("seed %s: %w", cluster.Status.Seed, err)
 	}
 	if err != nil {
@@ -182,7 +188,15 @@ func (r *ClusterReconciler) reconcile(ctx context.Context, in Input) error {
 	if in.Current != nil && !apiequality.Semantic.DeepDerivative(hc.Spec, in.Current.Spec) {
 		return waitingForSeed()
 	}
-	return summary(in.Current)
+	return cmp.Or(summary(in.Current), checkSSHKeys(cluster, hc))
+}
+
+// resolve reads the credentials and resolves all that was read.
+func (r *ClusterReconciler) resolve(ctx context.Context, in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error) {
+	if err := r.gatherPreset(ctx, &in); err != nil {
+		return nil, nil, err
+	}
+	return Resolve(in)
 }
 
 // waitingForSeed is for a change that the seed has not seen yet. What it said before is not about it.
@@ -211,7 +225,7 @@ func (r *ClusterReconciler) connection(ctx context.Context, cluster *v1alpha1.Cl
 	return conn, nil
 }
 
-// gather reads what place has not read yet.
+// gather reads what place has not read yet, all but the credentials.
 func (r *ClusterReconciler) gather(ctx context.Context, in *Input, conn *Connection) error {
 	cluster := in.Cluster
 	id := cluster.Status.ID
@@ -241,7 +255,12 @@ func (r *ClusterReconciler) gather(ctx context.Context, in *Input, conn *Connect
 		return fmt.Errorf("reading the Releases: %w", err)
 	}
 	in.Releases, in.Now = releases.Items, r.Clock.Now()
-	return r.gatherPreset(ctx, in)
+	keys := &v1alpha1.SSHKeyList{}
+	if err := r.List(ctx, keys, client.InNamespace(cluster.Namespace)); err != nil {
+		return fmt.Errorf("reading the SSHKeys of the project: %w", err)
+	}
+	in.SSHKeys = keys.Items
+	return nil
 }
 
 func (r *ClusterReconciler) gatherPreset(ctx context.Context, in *Input) error {
@@ -274,14 +293,41 @@ func apply(ctx context.Context, conn *Connection, hc *hostingv1alpha1.HostedClus
 	for _, s := range secrets {
 		beside = append(beside, s)
 	}
+	access, sshKeys := hc.Spec.Access, hc.Spec.SSHKeys
+	hc.Spec.Access, hc.Spec.SSHKeys = nil, nil
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: hc.Namespace, Labels: hc.Labels}}
 	for _, objs := range [][]client.Object{{ns}, beside, {hc}} {
 		if err := conn.Applier.Apply(ctx, owner, objs); err != nil {
 			return err
 		}
 	}
+	if err := applyAccess(ctx, conn, hc, access, sshKeys); err != nil {
+		return err
+	}
 	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
 	return kube.Prune(ctx, conn.Client, conn.Client, scope, beside)
+}
+
+// accessManager is the manager of the fields that say who may get into a cluster.
+const accessManager = "master/access"
+
+// applyAccess writes who may get into the cluster and its machines, and nothing else of it, so that it is also done while the rest cannot be:
+// nobody stays in because a preset is missing.
+func applyAccess(ctx context.Context, conn *Connection, hc *hostingv1alpha1.HostedCluster, access []hostingv1alpha1.Access, sshKeys []string) error {
+	// Empty lists take away what missing ones would leave.
+	members, keys := make([]any, 0, len(access)), make([]any, 0, len(sshKeys))
+	for _, a := range access {
+		members = append(members, map[string]any{"kind": string(a.Kind), "name": a.Name, "role": string(a.Role)})
+	}
+	for _, key := range sshKeys {
+		keys = append(keys, key)
+	}
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"access": members, "sshKeys": keys}}}
+	u.SetGroupVersionKind(hostingv1alpha1.GroupVersion.WithKind("HostedCluster"))
+	u.SetNamespace(hc.Namespace)
+	u.SetName(hc.Name)
+	owner := kube.Owner{FieldManager: accessManager, Label: v1alpha1.LabelManagedBy, Value: hc.Name}
+	return conn.Applier.Apply(ctx, owner, []client.Object{u})
 }
 
 // mirror writes what the seed says into the cluster's status; what it does not say stays.

@@ -6,6 +6,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -130,6 +131,21 @@ func (r referrers) ofSecret(ctx context.Context, secret client.Object) []reconci
 	var requests []reconcile.Request
 	for i := range presets.Items {
 		requests = append(requests, r.ofPreset(ctx, &presets.Items[i])...)
+	}
+	return requests
+}
+
+// ofSSHKey finds the clusters that name the key.
+func (r referrers) ofSSHKey(ctx context.Context, key client.Object) []reconcile.Request {
+	clusters := &v1alpha1.ClusterList{}
+	if err := r.List(ctx, clusters, client.InNamespace(key.GetNamespace())); err != nil {
+		return nil // a cache fails to list only while it starts or stops
+	}
+	var requests []reconcile.Request
+	for _, c := range clusters.Items {
+		if slices.Contains(c.Spec.SSHKeys, key.GetName()) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&c)})
+		}
 	}
 	return requests
 }

@@ -4,6 +4,7 @@
 package master
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,6 +36,8 @@ type Input struct {
 	// Preset is the one that the cluster names, and Credentials its Secret; nil if it names none.
 	Preset      *v1alpha1.Preset
 	Credentials *corev1.Secret
+	// SSHKeys are the project's.
+	SSHKeys []v1alpha1.SSHKey
 	// Releases are all that there are.
 	Releases []v1alpha1.Release
 	// Current is the HostedCluster as it is, from which what was once chosen is kept; nil: there is none yet.
@@ -47,7 +50,7 @@ type Input struct {
 // The error is a *kube.RejectedError when the cluster or its pools must be changed, and a *kube.WaitingError when
 // something else must; either says what and where. If a HostedCluster comes with it, the rest of the cluster need not wait.
 func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error) {
-	for _, check := range []func(Input) error{checkDatacenter, checkPreset, checkMaintenance, checkPools} {
+	for _, check := range []func(Input) error{checkDatacenter, checkPreset, checkMaintenance, checkPools, checkSizes} {
 		if err := check(in); err != nil {
 			return nil, nil, err
 		}
@@ -64,15 +67,20 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 		ObjectMeta: objectMeta(in, in.Cluster.Status.ID),
 		Spec: hostingv1alpha1.HostedClusterSpec{
 			Version:           version,
+			Paused:            spec.Paused,
 			Profile:           spec.Profile,
 			Network:           spec.Network,
 			Expose:            hostingv1alpha1.Expose{Strategy: spec.Expose.Strategy},
 			Etcd:              etcd(in),
+			Encryption:        spec.Encryption,
 			APIServer:         spec.APIServer,
 			ControllerManager: spec.ControllerManager,
 			Scheduler:         spec.Scheduler,
 			CoreDNS:           spec.CoreDNS,
 			Monitoring:        spec.Monitoring,
+			Node:              in.Datacenter.Spec.Node.NodeSettings,
+			SSHKeys:           sshKeys(in),
+			Access:            access(in.Project),
 			NodePools:         nodePools(in),
 		},
 	}
@@ -106,6 +114,24 @@ func etcd(in Input) hostingv1alpha1.Etcd {
 		e.Storage = *wanted
 	}
 	return e
+}
+
+// access is that of the project's members, sorted by kind and name. It leaves out service accounts, which are the master's:
+// whoever may make one of the same name in the cluster would have the member's role there. Roles of an administrator's own
+// are for the project only.
+func access(project *v1alpha1.Project) []hostingv1alpha1.Access {
+	var resolved []hostingv1alpha1.Access
+	for _, m := range project.Spec.Members {
+		if m.Kind != v1alpha1.MemberServiceAccount && !m.Role.Custom() {
+			resolved = append(resolved, hostingv1alpha1.Access{
+				Kind: hostingv1alpha1.SubjectKind(m.Kind), Name: m.Name, Role: hostingv1alpha1.AccessRole(m.Role),
+			})
+		}
+	}
+	slices.SortFunc(resolved, func(a, b hostingv1alpha1.Access) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return resolved
 }
 
 // nodePools are sorted by name, and none has more machines than the project's quota allows.

@@ -72,6 +72,26 @@ func defaults(in *Input) {
 	}
 }
 
+// sizes are those of a datacenter that is particular about them.
+func sizes(in *Input) {
+	in.Datacenter.Spec.Node.Sizes = &v1alpha1.MachineSizes{
+		CPU:    &v1alpha1.QuantityRange{Min: ptr.To(resource.MustParse("1")), Max: ptr.To(resource.MustParse("4"))},
+		Memory: &v1alpha1.QuantityRange{Max: ptr.To(resource.MustParse("8Gi"))},
+	}
+}
+
+// sized gives the pool's machines requests and limits.
+func sized(requests, limits corev1.ResourceList) func(*Input) {
+	return func(in *Input) {
+		sizes(in)
+		in.NodePools[0].Spec.Provider.Local.Resources = corev1.ResourceRequirements{Requests: requests, Limits: limits}
+	}
+}
+
+func cpuAndMemory(cpu, memory string) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
+}
+
 func current(mod func(*hostingv1alpha1.HostedClusterSpec)) func(*Input) {
 	return func(in *Input) {
 		in.Current = &hostingv1alpha1.HostedCluster{Spec: hostingv1alpha1.HostedClusterSpec{
@@ -115,7 +135,31 @@ func TestResolve(t *testing.T) {
 			large.Spec.Taints = []corev1.Taint{{Key: "example.com/large", Effect: corev1.TaintEffectNoSchedule}}
 			in.NodePools = append(in.NodePools, large)
 		},
+		"datacenter-settings": func(in *Input) {
+			in.Datacenter.Spec.Node.Proxy = &hostingv1alpha1.Proxy{HTTPSProxy: "http://proxy.example.com:3128", NoProxy: []string{"10.0.0.0/8"}}
+			in.Datacenter.Spec.Node.RegistryMirrors = []hostingv1alpha1.RegistryMirror{{Registry: "docker.io", URL: "https://mirror.example.com/docker.io"}}
+		},
+		"ssh-keys": func(in *Input) {
+			in.Cluster.Spec.SSHKeys = []string{"ben", "ada", "nobody", "broken"}
+			for name, key := range map[string]string{
+				"ada":    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPArbZ/ew5uTvLG/FhEmW96Q8mixYwOlkr2NCej+TBL1 ada@laptop",
+				"ben":    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPArbZ/ew5uTvLG/FhEmW96Q8mixYwOlkr2NCej+TBL2",
+				"cleo":   "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPArbZ/ew5uTvLG/FhEmW96Q8mixYwOlkr2NCej+TBL3",
+				"broken": "ssh-ed25519 AAAA",
+			} {
+				in.SSHKeys = append(in.SSHKeys, v1alpha1.SSHKey{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SSHKeySpec{PublicKey: key}})
+			}
+		},
+		"members": func(in *Input) {
+			in.Project.Spec.Members = []v1alpha1.Member{
+				{Kind: v1alpha1.MemberUser, Name: "cleo@example.com", Role: v1alpha1.RoleViewer},
+				{Kind: v1alpha1.MemberServiceAccount, Namespace: "ci", Name: "deployer", Role: v1alpha1.RoleOwner},
+				{Kind: v1alpha1.MemberUser, Name: "ada@example.com", Role: v1alpha1.RoleOwner},
+				{Kind: v1alpha1.MemberGroup, Name: "developers", Role: v1alpha1.RoleEditor},
+			}
+		},
 		"settings": func(in *Input) {
+			in.Cluster.Spec.Paused = true
 			in.Cluster.Spec.Network.Tunnel = hostingv1alpha1.TunnelKonnectivity
 			in.Cluster.Spec.Monitoring.Enabled = ptr.To(false)
 			in.Cluster.Spec.APIServer.CertSANs = []string{"api.example.com"}
@@ -186,6 +230,23 @@ func TestResolveRefuses(t *testing.T) {
 			mod:    func(in *Input) { in.NodePools[0].Spec.Version = "1.35.0" },
 			reason: v1alpha1.ReasonUnsupportedVersion, want: "NodePool workers: spec.version: there is no Release 1.35.0",
 		},
+		"machines without limits where there is a most": {
+			mod:    sizes,
+			reason: v1alpha1.ReasonInvalidSpec, rejected: true,
+			want: "NodePool workers: spec.provider.local.resources.limits.cpu is missing, without which there is no limit; datacenter local allows machines with 1 to 4 CPUs and at most 8Gi of memory",
+		},
+		"machines with too many CPUs": {
+			mod:    sized(nil, cpuAndMemory("6", "8Gi")),
+			reason: v1alpha1.ReasonInvalidSpec, want: "resources.limits.cpu: 6 is too much; datacenter local allows", rejected: true,
+		},
+		"machines with too few CPUs": {
+			mod:    sized(cpuAndMemory("100m", "1Gi"), cpuAndMemory("2", "8Gi")),
+			reason: v1alpha1.ReasonInvalidSpec, want: "resources.requests.cpu: 100m is too little; datacenter local allows", rejected: true,
+		},
+		"machines with too much memory": {
+			mod:    sized(nil, cpuAndMemory("2", "16Gi")),
+			reason: v1alpha1.ReasonInvalidSpec, want: "resources.limits.memory: 16Gi is too much; datacenter local allows", rejected: true,
+		},
 		"a pool of another provider": {
 			mod:    func(in *Input) { onAWS(in); in.NodePools = []v1alpha1.NodePool{pool("workers", 1)} },
 			reason: v1alpha1.ReasonInvalidSpec, want: "NodePool workers: spec.provider: it is for the provider local, and datacenter aws-us-east-2 is of aws", rejected: true,
@@ -204,6 +265,19 @@ func TestResolveRefuses(t *testing.T) {
 			}
 		})
 	}
+	t.Run("not a size that is allowed", func(t *testing.T) {
+		if _, _, err := Resolve(input(sized(nil, cpuAndMemory("4", "8Gi")))); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("not a size that the cluster has already", func(t *testing.T) {
+		in := input(sizes, current(func(s *hostingv1alpha1.HostedClusterSpec) {
+			s.NodePools = nodePools(input(func(in *Input) { in.NodePools = []v1alpha1.NodePool{pool("workers", 1)} }))
+		}))
+		if _, _, err := Resolve(in); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("not a version that the cluster has already", func(t *testing.T) {
 		in := input(current(func(*hostingv1alpha1.HostedClusterSpec) {}))
 		in.Releases = nil

@@ -4,8 +4,11 @@
 package master
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -14,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
 )
@@ -42,4 +46,35 @@ func (r *SSHKeyReconciler) Reconcile(ctx context.Context, key *v1alpha1.SSHKey) 
 		key.Status.Fingerprint = ssh.FingerprintSHA256(parsed)
 	}
 	return kube.Finish(ctx, r.Client, before, key, err)
+}
+
+// sshKeys returns the keys that the cluster names, sorted, each with its SSHKey's name behind it.
+func sshKeys(in Input) []string {
+	var lines []string
+	for _, key := range in.SSHKeys {
+		if !slices.Contains(in.Cluster.Spec.SSHKeys, key.Name) || !key.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if parsed, _, _, _, err := ssh.ParseAuthorizedKey([]byte(key.Spec.PublicKey)); err == nil {
+			lines = append(lines, string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(parsed)))+" "+key.Name)
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// checkSSHKeys says which of the keys that the cluster names are none. It keeps nothing from being done: the others let
+// their holders in, and a key that goes must go.
+func checkSSHKeys(cluster *v1alpha1.Cluster, hc *hostingv1alpha1.HostedCluster) error {
+	var missing []string
+	for _, name := range cluster.Spec.SSHKeys {
+		if !slices.ContainsFunc(hc.Spec.SSHKeys, func(line string) bool { return strings.HasSuffix(line, " "+name) }) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return kube.Wait(v1alpha1.ReasonSSHKeyMissing, fmt.Sprintf("spec.sshKeys: there is no SSHKey %s in %s, or it holds no key: make it, or take the name away; the others let their holders in",
+		list(missing), cluster.Namespace), 0)
 }

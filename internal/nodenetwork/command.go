@@ -4,10 +4,11 @@
 // Package nodenetwork runs on every node, in its network namespace. It enforces NetworkPolicies, which flannel and the ptp
 // plugin do not: it reads the policies, namespaces and pods of the cluster, and the answers of CNI plugins on the node, and
 // writes one nftables table. In user clusters it is also the last of the node's agents to become ready, and then writes
-// the CNI configuration, so that the first pod finds a complete network.
+// the CNI configuration, so that the first pod finds a complete network. There it also keeps the file with the SSH keys of
+// people, because it is on every node already.
 //
 // policy.go decides what is allowed (pure), nftables.go says it in rules (pure), watch.go and attached.go read, agent.go
-// writes, cni.go lets pods in, objects.go is how it is deployed. Everything is IPv4, as the clusters' pods are.
+// writes, cni.go lets pods in, sshkeys.go lets people in, objects.go is how it is deployed. Everything is IPv4, as the clusters' pods are.
 package nodenetwork
 
 import (
@@ -27,6 +28,7 @@ import (
 
 type options struct {
 	node, health string
+	sshKeys      string
 	gate         gate
 }
 
@@ -46,6 +48,7 @@ func NewCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.gate.path, "cni-config", "", "CNI configuration to write when the node's network is complete; empty: none")
 	cmd.Flags().StringVar(&o.gate.device, "cni-mtu-of", "flannel.1", "device whose MTU pods get")
 	cmd.Flags().StringSliceVar(&o.gate.urls, "wait-for", nil, "URLs of the node's other agents that must answer 200 before pods are let in")
+	cmd.Flags().StringVar(&o.sshKeys, "ssh-keys", "", "file to keep as the ConfigMap kube-system/"+SSHKeysConfigMap+" has it; empty: none")
 	return cmd
 }
 
@@ -79,6 +82,13 @@ func run(ctx context.Context, o options) error {
 		group.Go(func() error {
 			return o.gate.open(ctx, func() (netip.Prefix, bool) { return agent.watches.podRange(o.node) }, agent.ready.Load)
 		})
+	}
+	if o.sshKeys != "" {
+		keys, err := watchSSHKeys(config, o.sshKeys)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return keys.run(ctx) })
 	}
 	return group.Wait()
 }

@@ -42,11 +42,13 @@ type Input struct {
 	CNIConfig string
 	// WaitFor are the URLs on the node that must answer 200 before that.
 	WaitFor []string
+	// SSHKeys keeps the SSH keys of people on the node as the ConfigMap SSHKeysConfigMap has them.
+	SSHKeys bool
 }
 
 // Objects returns what runs the agent on every node of a cluster.
 func Objects(in Input) []client.Object {
-	return []client.Object{
+	objs := []client.Object{
 		&corev1.ServiceAccount{ObjectMeta: meta(namespace, Name), AutomountServiceAccountToken: new(false)},
 		&rbacv1.ClusterRole{
 			ObjectMeta: meta("", role),
@@ -61,6 +63,26 @@ func Objects(in Input) []client.Object {
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: Name}},
 		},
 		daemonSet(in),
+	}
+	if in.SSHKeys {
+		objs = append(objs, mayReadSSHKeys()...)
+	}
+	return objs
+}
+
+func mayReadSSHKeys() []client.Object {
+	return []client.Object{
+		&rbacv1.Role{
+			ObjectMeta: meta(namespace, role),
+			Rules: []rbacv1.PolicyRule{
+				{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{SSHKeysConfigMap}, Verbs: []string{"list", "watch"}},
+			},
+		},
+		&rbacv1.RoleBinding{
+			ObjectMeta: meta(namespace, role),
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: Name}},
+		},
 	}
 }
 
@@ -132,6 +154,10 @@ func container(in Input) corev1.Container {
 		c.Args = append(c.Args, "--cni-config="+in.CNIConfig, "--wait-for="+strings.Join(in.WaitFor, ","))
 		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "cni", MountPath: filepath.Dir(in.CNIConfig)})
 	}
+	if in.SSHKeys {
+		c.Args = append(c.Args, "--ssh-keys="+SSHKeysFile)
+		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "ssh-keys", MountPath: filepath.Dir(SSHKeysFile)})
+	}
 	return c
 }
 
@@ -144,6 +170,9 @@ func volumes(in Input) []corev1.Volume {
 	all := []corev1.Volume{folder("results", resultsDir)}
 	if in.CNIConfig != "" {
 		all = append(all, folder("cni", filepath.Dir(in.CNIConfig)))
+	}
+	if in.SSHKeys {
+		all = append(all, folder("ssh-keys", filepath.Dir(SSHKeysFile)))
 	}
 	return all
 }

@@ -95,6 +95,8 @@ func (a *addons) input(hc *v1alpha1.HostedCluster, w ways, keys insideKeys) (use
 		},
 		CA:                keys.ca,
 		MetricsServerKeys: keys.metricsServer,
+		Access:            hc.Spec.Access,
+		SSHKeys:           hc.Spec.SSHKeys,
 		LocalVolumes:      hasLocalMachines(hc),
 	}, nil
 }
@@ -118,6 +120,16 @@ func (a *addons) apply(ctx context.Context, key client.ObjectKey, inside client.
 	}
 	a.applied.Store(key, set)
 	return nil
+}
+
+// observeOnly writes the health of what runs inside the cluster into the status, and applies nothing.
+func (a *addons) observeOnly(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+	err := a.observe(ctx, client.ObjectKeyFromObject(hc), hc)
+	if errors.Is(err, clustercache.ErrClusterNotConnected) {
+		setCondition(hc, v1alpha1.ConditionAddonsReady, false, "Connecting", "the seed manager is connecting to the cluster")
+		return nil // it wakes us when it has
+	}
+	return err
 }
 
 // observe reads the addons from the cluster's cache, whose events wake the reconciler.

@@ -80,6 +80,7 @@ func setupBootstrap(mgr ctrl.Manager, clusters clustercache.ClusterCache, opts O
 		For(&v1alpha1.BootstrapConfig{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName)).
 		Watches(&v1alpha1.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(r.ofCluster)).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.ofCluster), builder.WithPredicates(resumed)).
 		WatchesRawSource(clusters.GetClusterSource(bootstrapController, r.ofCluster)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
@@ -94,6 +95,9 @@ func (r *BootstrapReconciler) ofCluster(ctx context.Context, cluster client.Obje
 func (r *BootstrapReconciler) Reconcile(ctx context.Context, c *v1alpha1.BootstrapConfig) (reconcile.Result, error) {
 	if !c.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, nil // the Secret goes with its owner, and the token expires
+	}
+	if rests, err := machinesRest(ctx, r, c.Namespace); err != nil || rests {
+		return reconcile.Result{}, err
 	}
 	before := c.DeepCopy()
 	renewAfter, err := r.reconcile(ctx, c)
@@ -206,14 +210,33 @@ func (r *BootstrapReconciler) gather(ctx context.Context, c *v1alpha1.BootstrapC
 		Pool:     c.Labels[v1alpha1.LabelPool],
 		Version:  strings.TrimPrefix(capi.Spec.Version, "v"),
 		Endpoint: cmp.Or(c.Spec.Endpoint, hc.Status.Endpoint), EndpointAddress: c.Spec.EndpointAddress,
-		CA:             ca.Data[corev1.TLSCertKey],
-		DNSAddress:     dns,
-		DNSDomain:      hc.Spec.Network.DNSDomain,
-		Labels:         c.Spec.NodeLabels,
-		Taints:         c.Spec.NodeTaints,
-		RegistryMirror: r.RegistryMirror,
-		Proxy:          r.Proxy,
+		CA:              ca.Data[corev1.TLSCertKey],
+		DNSAddress:      dns,
+		DNSDomain:       hc.Spec.Network.DNSDomain,
+		Labels:          c.Spec.NodeLabels,
+		Taints:          c.Spec.NodeTaints,
+		SSHKeys:         hc.Spec.SSHKeys,
+		RegistryMirror:  r.RegistryMirror,
+		RegistryMirrors: registryMirrors(hc),
+		Proxy:           proxyOf(hc, r.Proxy),
 	}, nil
+}
+
+func registryMirrors(hc *v1alpha1.HostedCluster) map[string]string {
+	mirrors := map[string]string{}
+	for _, m := range hc.Spec.Node.RegistryMirrors {
+		mirrors[m.Registry] = m.URL
+	}
+	return mirrors
+}
+
+// proxyOf returns the cluster's proxy, or the seed's if the cluster says nothing.
+func proxyOf(hc *v1alpha1.HostedCluster, seed machine.Proxy) machine.Proxy {
+	own := hc.Spec.Node.Proxy
+	if own == nil {
+		return seed
+	}
+	return machine.Proxy{HTTP: own.HTTPProxy, HTTPS: own.HTTPSProxy, No: strings.Join(own.NoProxy, ",")}
 }
 
 // token is a bootstrap token.

@@ -27,6 +27,7 @@ const deletionRetry = time.Second
 
 // delete takes a cluster away:
 //
+//  0. machines that rest  because the cluster is paused go on
 //  1. machines            their instances go while the control plane still runs; Cluster API does it
 //  2. the rest            what we made (pods, volume claims, keys, Services), the volumes, Cluster API's objects; and the
 //     namespace at the same time, because Kubernetes looks at one only after five seconds
@@ -38,7 +39,7 @@ func (r *HostedClusterReconciler) delete(ctx context.Context, hc *v1alpha1.Hoste
 	r.prober.forget(hc)
 	r.addons.forget(hc)
 	for _, step := range []func(context.Context, *v1alpha1.HostedCluster) (string, error){
-		r.deleteMachines, r.deleteNamespace, r.deleteContents, r.volumesGone, r.clusterGone,
+		r.resume, r.deleteMachines, r.deleteNamespace, r.deleteContents, r.volumesGone, r.clusterGone,
 	} {
 		waitsFor, err := step(ctx, hc)
 		if err != nil {

@@ -76,6 +76,9 @@ func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.Ho
 }
 
 func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+	if hc.Spec.Paused {
+		return r.rest(ctx, hc)
+	}
 	image, err := r.validate(hc)
 	if err != nil {
 		return err
@@ -178,6 +181,9 @@ func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.Hoste
 	}
 	in.Names, in.ServiceIP = r.Options.Exposure.Names(hc, w.service), w.service.Spec.ClusterIP
 	if err := r.Applier.Apply(ctx, kube.Owner{FieldManager: owner.FieldManager, Label: owner.Label, Value: owner.Value}, []client.Object{namespace(hc)}); err != nil {
+		return in, authorities{}, w, err
+	}
+	if in.Encryption, err = r.encrypt(ctx, hc); err != nil {
 		return in, authorities{}, w, err
 	}
 	keys, err := r.ensureAuthorities(ctx, hc)

@@ -76,7 +76,11 @@ func newPoolTest(t *testing.T, name string) poolTest {
 	p.cluster = create(t, p.Client, &v1alpha1.HostedCluster{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
 		Spec: v1alpha1.HostedClusterSpec{
-			Version:   "1.37.2",
+			Version: "1.37.2",
+			Node: v1alpha1.NodeSettings{
+				Proxy:           &v1alpha1.Proxy{HTTPSProxy: "http://proxy.example.com:3128"},
+				RegistryMirrors: []v1alpha1.RegistryMirror{{Registry: "docker.io", URL: "https://mirror.example.com/hub"}},
+			},
 			NodePools: []v1alpha1.NodePool{{Name: "workers", Provider: v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}}}},
 		},
 	})
@@ -258,7 +262,7 @@ func aMachinesLife(t *testing.T) {
 	if err := p.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{strings.TrimPrefix(user, "system:bootstrap:") + ".", "the authority", "https://203.0.113.7:31234", "http://192.0.2.1:5000"} {
+	for _, part := range []string{strings.TrimPrefix(user, "system:bootstrap:") + ".", "the authority", "https://203.0.113.7:31234", "http://192.0.2.1:5000", "http://proxy.example.com:3128", "https://mirror.example.com/v2/hub"} {
 		if !strings.Contains(string(secret.Data[machine.UserDataKey]), part) {
 			t.Errorf("the user data does not contain %q", part)
 		}

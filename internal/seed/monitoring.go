@@ -61,6 +61,17 @@ func (r *HostedClusterReconciler) applyMonitoring(ctx context.Context, in contro
 	if err := kube.Prune(ctx, r.Client, r.Client, scope, objs); err != nil || len(objs) == 0 {
 		return nil, err
 	}
+	live := r.liveMonitoring(ctx, hc)
+	if controlplane.Stuck(live) {
+		if err := kube.Delete(ctx, r.Client, live.Pod); err != nil {
+			return nil, err
+		}
+	}
+	return controlplane.MonitoringComponents(live), nil
+}
+
+// liveMonitoring reads what watches the cluster.
+func (r *HostedClusterReconciler) liveMonitoring(ctx context.Context, hc *v1alpha1.HostedCluster) controlplane.Live {
 	live := controlplane.Live{Set: &appsv1.StatefulSet{}, Pod: &corev1.Pod{}}
 	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Prometheus}, live.Set); err != nil {
 		live.Set = nil // it was applied a moment ago: the cache has not seen it
@@ -68,12 +79,7 @@ func (r *HostedClusterReconciler) applyMonitoring(ctx context.Context, in contro
 	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Prometheus + "-0"}, live.Pod); err != nil {
 		live.Pod = nil
 	}
-	if controlplane.Stuck(live) {
-		if err := kube.Delete(ctx, r.Client, live.Pod); err != nil {
-			return nil, err
-		}
-	}
-	return controlplane.MonitoringComponents(live), nil
+	return live
 }
 
 // retryMonitoring makes a reconciliation that went well but for the monitoring come back soon.

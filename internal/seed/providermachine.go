@@ -52,6 +52,9 @@ func setupProviderMachine(mgr ctrl.Manager, workers int) error {
 	isMachine := predicate.NewPredicateFuncs(func(obj client.Object) bool {
 		return obj.GetLabels()[v1alpha1.LabelComponent] == local.Component
 	})
+	ofCluster := func(ctx context.Context, cluster client.Object) []reconcile.Request {
+		return kube.Requests(ctx, r, &v1alpha1.ProviderMachineList{}, client.InNamespace(cluster.GetNamespace()))
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(providerMachineController).
 		For(&v1alpha1.ProviderMachine{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -59,6 +62,7 @@ func setupProviderMachine(mgr ctrl.Manager, workers int) error {
 		// The three objects of a machine have the same name.
 		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.BootstrapConfig{}, handler.EnqueueRequestsFromMapFunc(sameName)).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(resumed)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
@@ -69,6 +73,9 @@ func sameName(_ context.Context, obj client.Object) []reconcile.Request {
 
 // Reconcile brings one machine a step further.
 func (r *ProviderMachineReconciler) Reconcile(ctx context.Context, m *v1alpha1.ProviderMachine) (reconcile.Result, error) {
+	if rests, err := machinesRest(ctx, r, m.Namespace); err != nil || rests {
+		return reconcile.Result{}, err
+	}
 	provider, err := r.Providers.For(m.Spec.Provider)
 	if !m.DeletionTimestamp.IsZero() {
 		return r.delete(ctx, m, provider)

@@ -92,6 +92,9 @@ func summary(hc *v1alpha1.HostedCluster) error {
 			return kube.Wait(c.Reason, c.Message, 0)
 		}
 	}
+	if c := meta.FindStatusCondition(hc.Status.Conditions, v1alpha1.ConditionSecretsEncrypted); c != nil && c.Status != metav1.ConditionTrue {
+		return kube.Wait(c.Reason, c.Message, encryptionRetry)
+	}
 	return nil
 }
 

@@ -46,7 +46,22 @@ func Main(m *testing.M, configs ...*rest.Config) (code int) {
 	return m.Run()
 }
 
-func start(ctx context.Context) (*envtest.Environment, error) {
+// Start starts another kube-apiserver and etcd for one test, after configure has set what is special about them.
+func Start(t *testing.T, configure func(*envtest.Environment)) *envtest.Environment {
+	t.Helper()
+	env, err := start(t.Context(), configure)
+	if err != nil {
+		t.Fatalf("starting kube-apiserver and etcd: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := env.Stop(); err != nil {
+			t.Errorf("stopping kube-apiserver and etcd: %v", err)
+		}
+	})
+	return env
+}
+
+func start(ctx context.Context, configure ...func(*envtest.Environment)) (*envtest.Environment, error) {
 	builder, err := build.New(os.Stderr)
 	if err != nil {
 		return nil, err
@@ -59,6 +74,9 @@ func start(ctx context.Context) (*envtest.Environment, error) {
 		BinaryAssetsDirectory: bin,
 		CRDDirectoryPaths:     []string{filepath.Join(builder.Source(), "deploy", "chart", "files", "crds")},
 		ErrorIfCRDPathMissing: true,
+	}
+	for _, c := range configure {
+		c(env)
 	}
 	if _, err = env.Start(); err != nil {
 		err = errors.Join(err, env.Stop()) // what has started goes on otherwise: a CRD may have been refused

@@ -31,5 +31,6 @@ func nodeNetwork(in Input) []client.Object {
 		HostAliases: hostAliases(in),
 		CNIConfig:   CNIConfig,
 		WaitFor:     waitFor,
+		SSHKeys:     true,
 	})
 }

@@ -49,6 +49,7 @@ var PrunedKinds = []schema.GroupVersionKind{
 	corev1.SchemeGroupVersion.WithKind("ServiceAccount"),
 	rbacv1.SchemeGroupVersion.WithKind("ClusterRole"),
 	rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"),
+	rbacv1.SchemeGroupVersion.WithKind("Role"),
 	rbacv1.SchemeGroupVersion.WithKind("RoleBinding"),
 	corev1.SchemeGroupVersion.WithKind("ConfigMap"),
 	corev1.SchemeGroupVersion.WithKind("Secret"),
@@ -87,6 +88,10 @@ type Input struct {
 	CA []byte
 	// MetricsServerKeys are tls.crt and tls.key of the certificate that MetricsServerLeaf describes.
 	MetricsServerKeys map[string][]byte
+	// Access says who may do what.
+	Access []v1alpha1.Access
+	// SSHKeys are the public keys with which people log in to nodes, lines of an authorized_keys file.
+	SSHKeys []string
 	// LocalVolumes gives the cluster volumes in a folder that all its nodes share, which only local machines do.
 	LocalVolumes bool
 }
@@ -103,6 +108,8 @@ func Objects(in Input) []client.Object {
 		tunnelClients(in),
 		volumes(in),
 		rbac(),
+		members(in),
+		sshKeys(in),
 	)
 	slices.SortFunc(objs, func(a, b client.Object) int {
 		return cmp.Or(

@@ -69,7 +69,16 @@ func variants(t *testing.T) map[string]func(*Input) {
 		"two-dns-servers": func(in *Input) { in.CoreDNSReplicas = 2 },
 		"previous-minor":  func(in *Input) { in.KubeProxyImage = kubeProxyImage(t, "1.36.3") },
 		"konnectivity":    func(in *Input) { in.Tunnel.Kind = v1alpha1.TunnelKonnectivity },
-		"local-volumes":   func(in *Input) { in.LocalVolumes = true },
+		"ssh-keys":        func(in *Input) { in.SSHKeys = []string{"ssh-ed25519 AAAAC3Nz ada", "ssh-ed25519 AAAAC3Nx ben"} },
+		"members": func(in *Input) {
+			in.Access = []v1alpha1.Access{
+				{Kind: v1alpha1.SubjectUser, Name: "ada@example.com", Role: v1alpha1.AccessOwner},
+				{Kind: v1alpha1.SubjectGroup, Name: "developers", Role: v1alpha1.AccessEditor},
+				{Kind: v1alpha1.SubjectUser, Name: "ben@example.com", Role: v1alpha1.AccessEditor},
+				{Kind: v1alpha1.SubjectUser, Name: "cleo@example.com", Role: v1alpha1.AccessViewer},
+			}
+		},
+		"local-volumes": func(in *Input) { in.LocalVolumes = true },
 		"gateway": func(in *Input) {
 			in.APIHost, in.APIPort, in.APIAddress = "demo.seed.example.test", 443, "203.0.113.8"
 			in.Agent = &Agent{Address: "198.18.77.1", Gateway: "203.0.113.8:443", Forwards: []Forward{

@@ -62,6 +62,8 @@ func TestDefaults(t *testing.T) {
 controllerManager: {}
 coreDNS:
   replicas: 1
+encryption:
+  rotation: 1
 etcd:
   storage: 2Gi
 expose: {}
@@ -120,6 +122,11 @@ func TestCreateRejects(t *testing.T) {
 		"an unknown profile":               {`{version: 1.37.2, profile: Huge}`, "Unsupported value"},
 		"a tiny etcd":                      {`{version: 1.37.2, etcd: {storage: 1Mi}}`, "at least 512Mi"},
 		"a port out of range":              {`{version: 1.37.2, expose: {port: 70000}}`, "less than or equal to 65535"},
+		"access of Kubernetes' own group":  {`{version: 1.37.2, access: [{kind: Group, name: "system:authenticated", role: Owner}]}`, "Kubernetes' own"},
+		"access of a service account":      {`{version: 1.37.2, access: [{kind: ServiceAccount, name: a, role: Owner}]}`, "Unsupported value"},
+		"a key that is none":               {`{version: 1.37.2, sshKeys: ["ssh-ed25519 AAAA a\nb"]}`, "spec.sshKeys[0]"},
+		"a key with a command":             {`{version: 1.37.2, sshKeys: ['command="sh" ssh-ed25519 AAAA']}`, "spec.sshKeys[0]"},
+		"a rotation before the first":      {`{version: 1.37.2, encryption: {rotation: -1}}`, "greater than or equal to 1"},
 		"a name that is no address":        {`{version: 1.37.2, apiServer: {certSANs: ["not a name"]}}`, "certSANs"},
 	}
 	c := newClient(t)
@@ -156,6 +163,9 @@ func TestUpdateRejects(t *testing.T) {
 		"the other tunnel":      {`{version: 1.37.2}`, `{version: 1.37.2, network: {tunnel: Konnectivity}}`, ""},
 		"another agent":         {`{version: 1.37.2}`, `{version: 1.37.2, network: {agentAddress: 100.64.0.1}}`, "agentAddress cannot be changed"},
 		"another strategy":      {`{version: 1.37.2}`, `{version: 1.37.2, expose: {strategy: Gateway}}`, ""},
+		"an older key":          {`{version: 1.37.2, encryption: {enabled: true, rotation: 2}}`, `{version: 1.37.2, encryption: {enabled: true, rotation: 1}}`, "rotation can only go up"},
+		"a newer key":           {`{version: 1.37.2, encryption: {enabled: true}}`, `{version: 1.37.2, encryption: {enabled: true, rotation: 2}}`, ""},
+		"no encryption":         {`{version: 1.37.2, encryption: {enabled: true}}`, `{version: 1.37.2}`, ""},
 		"more replicas of DNS":  {`{version: 1.37.2}`, `{version: 1.37.2, coreDNS: {replicas: 3}}`, ""},
 		"a minor up past pools": {`{version: 1.36.3, nodePools: [{name: a, version: 1.33.1, provider: {local: {}}}]}`, `{version: 1.37.2, nodePools: [{name: a, version: 1.33.1, provider: {local: {}}}]}`, "upgrade the pool first"},
 	}

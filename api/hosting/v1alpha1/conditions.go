@@ -18,6 +18,9 @@ const (
 	ConditionExposed = "Exposed"
 	// ConditionAddonsReady is True when what runs inside the user cluster is applied and healthy.
 	ConditionAddonsReady = "AddonsReady"
+	// ConditionSecretsEncrypted is True when all Secrets of the cluster are stored as the spec wants it. A cluster that does not
+	// encrypt them does not have it.
+	ConditionSecretsEncrypted = "SecretsEncrypted"
 	// ConditionNodesReady is True when every pool has its wanted number of ready, up-to-date nodes.
 	ConditionNodesReady = "NodesReady"
 )
@@ -26,6 +29,7 @@ const (
 const (
 	ReasonReady              = "Ready"
 	ReasonDeleting           = "Deleting"
+	ReasonPaused             = "Paused"
 	ReasonError              = "Error"
 	ReasonUnsupportedVersion = "UnsupportedVersion"
 	ReasonInvalidSpec        = "InvalidSpec"
@@ -38,6 +42,11 @@ const (
 	ReasonEndpointChanged    = "EndpointChanged"
 	ReasonWaitingForBalancer = "WaitingForLoadBalancer"
 	ReasonRollingOut         = "RollingOut"
+	ReasonAddingKey          = "AddingKey"
+	ReasonUsingKey           = "UsingKey"
+	ReasonRewritingSecrets   = "RewritingSecrets"
+	ReasonRemovingKeys       = "RemovingKeys"
+	ReasonEncrypted          = "Encrypted"
 	ReasonQueued             = "Queued"
 	ReasonWaitingForAPI      = "WaitingForAPI"
 	ReasonWaitingForEtcd     = "WaitingForEtcd"

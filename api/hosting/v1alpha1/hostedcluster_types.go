@@ -51,6 +51,13 @@ type HostedClusterSpec struct {
 	// +kubebuilder:validation:XValidation:rule="int(self.split('.')[1]) == int(oldSelf.split('.')[1]) ? int(self.split('.')[2]) >= int(oldSelf.split('.')[2]) : int(self.split('.')[1]) == int(oldSelf.split('.')[1]) + 1",message="version can only go up, one minor at a time"
 	Version string `json:"version"`
 
+	// paused keeps everything about the cluster as it is: what this spec says is not applied, machines are neither made nor
+	// replaced nor deleted, and certificates of the control plane are not renewed. Its status goes on to say what is. A
+	// deletion is carried out all the same.
+	//
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+
 	// profile says how the control plane is laid out in pods. Compact is one pod.
 	//
 	// +optional
@@ -71,6 +78,10 @@ type HostedClusterSpec struct {
 	Etcd Etcd `json:"etcd,omitempty"`
 
 	// +optional
+	// +default={}
+	Encryption Encryption `json:"encryption,omitempty"`
+
+	// +optional
 	APIServer APIServer `json:"apiServer,omitempty"`
 	// +optional
 	ControllerManager Component `json:"controllerManager,omitempty"`
@@ -85,12 +96,78 @@ type HostedClusterSpec struct {
 	// +default={}
 	Monitoring Monitoring `json:"monitoring,omitempty"`
 
+	// node is what the cluster's machines need to know of the place where they are.
+	//
+	// +optional
+	Node NodeSettings `json:"node,omitempty,omitzero"`
+
+	// sshKeys are the public keys of those who may log in to the cluster's machines, as the user that the machine's image
+	// has for that: each one line of an authorized_keys file without options. A change reaches the machines that run, and
+	// replaces none.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=8192
+	// +kubebuilder:validation:items:Pattern="^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com) [A-Za-z0-9+/]+={0,2}( [^\\r\\n]*)?$"
+	SSHKeys []string `json:"sshKeys,omitempty"`
+
+	// access says who may do what inside the cluster. A change takes effect at once, also for those who are logged in.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=500
+	Access []Access `json:"access,omitempty"`
+
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=50
 	NodePools []NodePool `json:"nodePools,omitempty"`
 }
+
+// Access is what a user or a group may do inside the cluster.
+type Access struct {
+	// +optional
+	// +default="User"
+	Kind SubjectKind `json:"kind,omitempty"`
+
+	// name is what the cluster's API knows the user or the group as.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('system:')",message="names that start with system: are Kubernetes' own"
+	Name string `json:"name"`
+
+	// +required
+	Role AccessRole `json:"role"`
+}
+
+// SubjectKind says whether a name is a user's or a group's.
+//
+// +kubebuilder:validation:Enum=User;Group
+type SubjectKind string
+
+// The kinds of subjects. They are the names of Kubernetes' RBAC.
+const (
+	SubjectUser  SubjectKind = "User"
+	SubjectGroup SubjectKind = "Group"
+)
+
+// AccessRole says what somebody may do inside the cluster.
+//
+// +kubebuilder:validation:Enum=Owner;Editor;Viewer
+type AccessRole string
+
+const (
+	// AccessOwner may do everything.
+	AccessOwner AccessRole = "Owner"
+	// AccessEditor may run what they like in every namespace, and make and delete namespaces.
+	AccessEditor AccessRole = "Editor"
+	// AccessViewer may see everything but Secrets.
+	AccessViewer AccessRole = "Viewer"
+)
 
 // Profile says how a control plane is laid out in pods.
 //
@@ -359,6 +436,11 @@ type HostedClusterStatus struct {
 	//
 	// +optional
 	TunnelEndpoint string `json:"tunnelEndpoint,omitempty"`
+
+	// encryption is how the cluster's Secrets are stored; none: as they are.
+	//
+	// +optional
+	Encryption *EncryptionStatus `json:"encryption,omitempty"`
 
 	// components are the parts of the control plane and what runs inside the user cluster, sorted by name.
 	//
