@@ -60,20 +60,6 @@ func UpdateSubResource(ctx context.Context, c client.Client, obj client.Object, 
 	return nil
 }
 
-// PatchFresh is Patch, but fails with a Conflict if obj is stale. It is for what must be remembered before anything follows
-// from it.
-func PatchFresh(ctx context.Context, c client.Client, obj client.Object, change func()) error {
-	before, ok := obj.DeepCopyObject().(client.Object)
-	if !ok {
-		return fmt.Errorf("%T cannot be copied", obj)
-	}
-	change()
-	if err := c.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return fmt.Errorf("patching %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
-	}
-	return nil
-}
-
 // Rewrite makes the API server store obj once more as it is, if it would store it in another way now.
 func Rewrite(ctx context.Context, c client.Client, obj client.Object) error {
 	if err := c.Patch(ctx, obj, client.RawPatch(types.MergePatchType, []byte("{}"))); err != nil {

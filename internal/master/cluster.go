@@ -171,7 +171,7 @@ func (r *ClusterReconciler) reconcile(ctx context.Context, in Input) error {
 	hc, secrets, err := r.resolve(ctx, in)
 	if hc == nil {
 		if in.Current != nil {
-			err = cmp.Or(applyAccess(ctx, conn, in.Current, access(in.Project), sshKeys(in)), err)
+			err = cmp.Or(applyAccess(ctx, conn, in.Current, accessOf(in.Project), sshKeys(in)), err)
 		}
 		return err
 	}

@@ -80,7 +80,7 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 			Monitoring:        spec.Monitoring,
 			Node:              in.Datacenter.Spec.Node.NodeSettings,
 			SSHKeys:           sshKeys(in),
-			Access:            access(in.Project),
+			Access:            accessOf(in.Project),
 			NodePools:         nodePools(in),
 		},
 	}
@@ -116,10 +116,10 @@ func etcd(in Input) hostingv1alpha1.Etcd {
 	return e
 }
 
-// access is that of the project's members, sorted by kind and name. It leaves out service accounts, which are the master's:
+// accessOf is that of the project's members, sorted by kind and name. It leaves out service accounts, which are the master's:
 // whoever may make one of the same name in the cluster would have the member's role there. Roles of an administrator's own
 // are for the project only.
-func access(project *v1alpha1.Project) []hostingv1alpha1.Access {
+func accessOf(project *v1alpha1.Project) []hostingv1alpha1.Access {
 	var resolved []hostingv1alpha1.Access
 	for _, m := range project.Spec.Members {
 		if m.Kind != v1alpha1.MemberServiceAccount && !m.Role.Custom() {
