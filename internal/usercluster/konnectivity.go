@@ -38,7 +38,7 @@ func konnectivityAgent(in Input) []client.Object {
 	}})
 	template.Spec.AutomountServiceAccountToken = new(false)
 	template.Spec.SecurityContext.RunAsNonRoot = new(true)
-	tunnelPod(KonnectivityAgent, &template.Spec)
+	tunnelPod(KonnectivityAgent, &template)
 	return []client.Object{
 		withoutToken(KonnectivityAgent),
 		keepOne(KonnectivityAgent),
