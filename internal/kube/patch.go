@@ -58,3 +58,12 @@ func UpdateSubResource(ctx context.Context, c client.Client, obj client.Object, 
 	}
 	return nil
 }
+
+// Rewrite writes obj as it was read, so that the API server stores it anew, for example with another key. It fails with a
+// Conflict if obj is stale.
+func Rewrite(ctx context.Context, c client.Client, obj client.Object) error {
+	if err := c.Update(ctx, obj); err != nil {
+		return fmt.Errorf("rewriting %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +30,7 @@ import (
 // server's address and credentials, and returns the exit code.
 func Main(m *testing.M, configs ...*rest.Config) (code int) {
 	for _, config := range configs {
-		env, err := start(context.Background())
+		env, err := start(context.Background(), nil)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "starting kube-apiserver and etcd for the tests:", err)
 			return 1
@@ -46,7 +47,24 @@ func Main(m *testing.M, configs ...*rest.Config) (code int) {
 	return m.Run()
 }
 
-func start(ctx context.Context) (*envtest.Environment, error) {
+// Start starts an API server for one test, with further arguments of kube-apiserver by their name without dashes, and
+// returns its address and credentials, and the URL of its etcd.
+func Start(t *testing.T, args map[string]string) (*rest.Config, *url.URL) {
+	t.Helper()
+	env, err := start(t.Context(), args)
+	if err != nil {
+		t.Fatalf("starting kube-apiserver and etcd: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := env.Stop(); err != nil {
+			t.Errorf("stopping kube-apiserver and etcd: %v", err)
+		}
+	})
+	env.Config.QPS = -1
+	return env.Config, env.ControlPlane.Etcd.URL
+}
+
+func start(ctx context.Context, args map[string]string) (*envtest.Environment, error) {
 	builder, err := build.New(os.Stderr)
 	if err != nil {
 		return nil, err
@@ -59,6 +77,9 @@ func start(ctx context.Context) (*envtest.Environment, error) {
 		BinaryAssetsDirectory: bin,
 		CRDDirectoryPaths:     []string{filepath.Join(builder.Source(), "deploy", "chart", "files", "crds")},
 		ErrorIfCRDPathMissing: true,
+	}
+	for name, value := range args {
+		env.ControlPlane.GetAPIServer().Configure().Set(name, value)
 	}
 	if _, err = env.Start(); err != nil {
 		err = errors.Join(err, env.Stop()) // what has started goes on otherwise: a CRD may have been refused
