@@ -15,6 +15,7 @@ func NewCommand() *cobra.Command {
 		newInstallCommand(),
 		newKubeconfigCommand(),
 		newLogsCommand(),
+		newRotateKeyCommand(),
 		newSandboxCommand(),
 		newSeedCommand(),
 		newStatusCommand(),

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -95,7 +96,7 @@ func ensureKubernetes(ctx context.Context, p process, hash string) error {
 			return err
 		}
 	}
-	if err := publishKubeconfig(); err != nil {
+	if err := errors.Join(publishKubeconfig(), ensureEncryptionKey()); err != nil {
 		return err
 	}
 	if progress.Config != hash {

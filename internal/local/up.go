@@ -57,6 +57,7 @@ func Up(ctx context.Context, options Options) error {
 		{"connect the network", u.connectNetwork},
 		{"serve images", u.pushImages},
 		{"start Kubernetes", u.startKubernetes},
+		{"encrypt Secrets", encryptSecrets},
 		{"provide volumes", u.provideVolumes},
 		{"enforce network policies", u.enforceNetworkPolicies},
 		{"provide load balancers", u.provideLoadBalancers},
