@@ -83,9 +83,6 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if err != nil {
 		return err
 	}
-	if err := r.turn(ctx, hc); err != nil {
-		return err
-	}
 	in, keys, w, err := r.gather(ctx, hc, image)
 	if err != nil {
 		return err

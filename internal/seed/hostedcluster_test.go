@@ -17,7 +17,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
@@ -42,7 +41,6 @@ func newClusterTest(t *testing.T, name string, mods ...func(*v1alpha1.HostedClus
 	c := newClient(t)
 	ns := v1alpha1.NamespacePrefix + name
 	create(t, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
-	ensureCores(t, c)
 	hc := &v1alpha1.HostedCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns}, Spec: v1alpha1.HostedClusterSpec{Version: "1.37.2"}}
 	for _, mod := range mods {
 		mod(&hc.Spec)
@@ -53,18 +51,6 @@ func newClusterTest(t *testing.T, name string, mods ...func(*v1alpha1.HostedClus
 		Events: events.NewFakeRecorder(100),
 		prober: newProber(), addons: &addons{options: opts},
 	}, create(t, c, hc)}
-}
-
-// ensureCores gives the seed a node with so many cores that no cluster waits for those of other tests, which never start.
-func ensureCores(t *testing.T, c client.Client) {
-	t.Helper()
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "many-cores"}}
-	if err := client.IgnoreAlreadyExists(c.Create(t.Context(), node)); err != nil {
-		t.Fatal(err)
-	}
-	patchStatus(t, c, node, func() {
-		node.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1000")}
-	})
 }
 
 // step reconciles once, and returns the Ready condition that comes of it.

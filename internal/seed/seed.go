@@ -177,7 +177,6 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named(hostedClusterController).
 		For(&v1alpha1.HostedCluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
-		Watches(&v1alpha1.HostedCluster{}, handler.EnqueueRequestsFromMapFunc(r.queuedClusters), builder.WithPredicates(madePlace)).
 		Watches(&appsv1.StatefulSet{}, toCluster).
 		Watches(&corev1.Pod{}, toCluster, builder.WithPredicates(notMachine)).
 		Watches(&corev1.Secret{}, toCluster, builder.WithPredicates(deleted)).

@@ -47,7 +47,6 @@ const (
 	ReasonRewritingSecrets   = "RewritingSecrets"
 	ReasonRemovingKeys       = "RemovingKeys"
 	ReasonEncrypted          = "Encrypted"
-	ReasonQueued             = "Queued"
 	ReasonWaitingForAPI      = "WaitingForAPI"
 	ReasonWaitingForEtcd     = "WaitingForEtcd"
 	ReasonWaitingForNodes    = "WaitingForNodes"
