@@ -150,7 +150,7 @@ func etcd(t *testing.T, at *url.URL, call string, request, answer any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.Post(at.String()+"/v3/kv/"+call, "application/json", bytes.NewReader(body)) //nolint:noctx // on loopback
+	response, err := http.Post(at.String()+"/v3/kv/"+call, "application/json", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
