@@ -35,9 +35,9 @@ func TestPrintSeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `NAME   READY     REASON          LOCATION        KUBERNETES   CANOPY   CLUSTERS   NODES   CPU         MEMORY            PODS         CONTACT
+	want := `NAME   READY     REASON          LOCATION        KUBERNETES   CANOPY   CLUSTERS   NODES   CPU         MEMORY             PODS         CONTACT
 eu     True      Ready,Drained   AWS eu-west-1   v1.37.2      0.1.0    12         3       3.2/8 40%   6.0Gi/24.0Gi 25%   40/330 12%   5s ago
-us     Unknown   -               -               -            -        0          -       -           -                 -            -
+us     Unknown   -               -               -            -        0          -       -           -                  -            -
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
