@@ -38,7 +38,7 @@ func konnectivityAgent(in Input) []client.Object {
 	}})
 	template.Spec.AutomountServiceAccountToken = new(false)
 	template.Spec.SecurityContext.RunAsNonRoot = new(true)
-	tunnelPod(KonnectivityAgent, &template)
+	tunnelPod(KonnectivityAgent, &template.Spec)
 	return []client.Object{
 		withoutToken(KonnectivityAgent),
 		keepOne(KonnectivityAgent),

@@ -38,7 +38,7 @@ func openVPNClient(in Input) []client.Object {
 	template.Spec.InitContainers = []corev1.Container{openvpn.Guard(image, addresses.Range)}
 	template.Spec.Containers = append(template.Spec.Containers, openvpn.Proxy(image, "agent", addresses.Range))
 	template.Spec.AutomountServiceAccountToken = new(false)
-	tunnelPod(openvpn.Client, &template)
+	tunnelPod(openvpn.Client, &template.Spec)
 	return []client.Object{
 		withoutToken(openvpn.Client),
 		keepOne(openvpn.Client),

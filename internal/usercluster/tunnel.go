@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
@@ -32,11 +31,8 @@ func tunnelClients(in Input) []client.Object {
 	return openVPNClient(in)
 }
 
-// tunnelPod makes pods that go on at another node soon when theirs is dead, and that do not stand on the same one. They are
-// not evicted from a machine that goes: on the last one, the second of them has nowhere to go and may not go first.
-func tunnelPod(component string, template *corev1.PodTemplateSpec) {
-	template.Labels[clusterv1.PodDrainLabel] = "skip"
-	pod := &template.Spec
+// tunnelPod makes pods that go on at another node soon when theirs is dead, and that do not stand on the same one.
+func tunnelPod(component string, pod *corev1.PodSpec) {
 	pod.PriorityClassName = "system-cluster-critical"
 	pod.DNSPolicy = corev1.DNSDefault // the server's name is not the cluster's
 	pod.Tolerations = coreDNSTolerations()
