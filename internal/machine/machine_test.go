@@ -209,3 +209,33 @@ func TestProvidersFor(t *testing.T) {
 		})
 	}
 }
+
+func TestNobodyWaitsForPodsThatHaveNowhereToGo(t *testing.T) {
+	pools := func(wanted ...int32) []v1alpha1.NodePool {
+		var list []v1alpha1.NodePool
+		for i, n := range wanted {
+			list = append(list, v1alpha1.NodePool{Name: string(rune('a' + i)), Replicas: new(n)})
+		}
+		return list
+	}
+	for _, tc := range []struct {
+		name  string
+		pools []v1alpha1.NodePool
+		want  int32
+	}{
+		{"a pool that stays", pools(1), drainSeconds},
+		{"one of two pools goes", pools(0, 1), drainSeconds},
+		{"all go", pools(0, 0), drainNowhereSeconds},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := pool{
+				NodePool:       tc.pools[0],
+				cluster:        &v1alpha1.HostedCluster{Spec: v1alpha1.HostedClusterSpec{NodePools: tc.pools}},
+				infrastructure: &v1alpha1.ProviderMachineTemplate{}, bootstrap: &v1alpha1.BootstrapConfigTemplate{},
+			}
+			if got := *p.deployment().Spec.Template.Spec.Deletion.NodeDrainTimeoutSeconds; got != tc.want {
+				t.Errorf("drain for %d seconds, want %d", got, tc.want)
+			}
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -30,6 +31,8 @@ const volumesSize = "10Gi"
 const (
 	// drainSeconds is how long pods with a disruption budget may keep a machine from being replaced.
 	drainSeconds = 600
+	// drainNowhereSeconds is the same where no node stays that the pods could go to: with a budget they would wait for ever.
+	drainNowhereSeconds = 1
 	// detachSeconds is how long is waited for volumes to be detached from a drained node.
 	detachSeconds = 120
 	// nodeDeletionSeconds is how long is tried to delete the node of a machine that is gone; Cluster API's own default.
@@ -141,6 +144,10 @@ func (p pool) deployment() *clusterv1.MachineDeployment {
 		clusterv1.ClusterNameLabel:           p.cluster.Name,
 		clusterv1.MachineDeploymentNameLabel: p.Name,
 	}
+	drain := int32(drainSeconds)
+	if !slices.ContainsFunc(p.cluster.Spec.NodePools, func(other v1alpha1.NodePool) bool { return replicas(other) > 0 }) {
+		drain = drainNowhereSeconds
+	}
 	d := &clusterv1.MachineDeployment{ObjectMeta: p.meta(p.Name)}
 	// Cluster API would begin with it, and go on a second later.
 	d.Finalizers = []string{clusterv1.MachineDeploymentFinalizer}
@@ -160,7 +167,7 @@ func (p pool) deployment() *clusterv1.MachineDeployment {
 					APIGroup: v1alpha1.GroupVersion.Group, Kind: "ProviderMachineTemplate", Name: p.infrastructure.Name,
 				},
 				Deletion: clusterv1.MachineDeletionSpec{
-					NodeDrainTimeoutSeconds:        new(int32(drainSeconds)),
+					NodeDrainTimeoutSeconds:        new(drain),
 					NodeVolumeDetachTimeoutSeconds: new(int32(detachSeconds)),
 					NodeDeletionTimeoutSeconds:     new(int32(nodeDeletionSeconds)),
 				},
