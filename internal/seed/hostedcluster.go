@@ -218,8 +218,12 @@ func (r *HostedClusterReconciler) companions(ctx context.Context, hc *v1alpha1.H
 
 // observe reads the live control plane and asks it how it is.
 func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.Input, keys authorities) (controlplane.Live, error) {
-	hc, live := in.Cluster, controlplane.Live{Health: map[string]error{}}
-	set, err := &appsv1.StatefulSet{}, error(nil)
+	hc, live := in.Cluster, controlplane.Live{Health: map[string]error{controlplane.APIServer: errNotRunning}}
+	var err error
+	if live.Companions, err = r.companions(ctx, hc); err != nil {
+		return live, err
+	}
+	set := &appsv1.StatefulSet{}
 	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Name}, set); err == nil {
 		live.Set = set
 	} else if !apierrors.IsNotFound(err) {
@@ -231,10 +235,6 @@ func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.I
 	} else if !apierrors.IsNotFound(err) {
 		return live, err
 	}
-	if live.Companions, err = r.companions(ctx, hc); err != nil {
-		return live, err
-	}
-	live.Health[controlplane.APIServer] = errNotRunning
 	if !controlplane.Running(live) {
 		return live, nil
 	}

@@ -136,13 +136,13 @@ func (r *HostedClusterReconciler) certificates(ctx context.Context, in *controlp
 	if err != nil {
 		return nil, err
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: controlplane.SecretCertificates, Namespace: hc.Namespace, Labels: clusterLabels(hc)}}
-	if err := r.fill(ctx, secret, a, leaves, controlplane.Kubeconfigs(*in)); err != nil {
+	certificates, err := r.leafSecret(ctx, hc, controlplane.SecretCertificates, a, leaves, controlplane.Kubeconfigs(*in))
+	if err != nil {
 		return nil, err
 	}
 	for _, leaf := range leaves {
 		if leaf.ReadOnce {
-			in.KeysChecksum += "-" + checksum(secret.Data[leaf.Name+".crt"])
+			in.KeysChecksum += "-" + checksum(certificates.Data[leaf.Name+".crt"])
 		}
 	}
 	kubeconfig, err := r.managerKubeconfig(ctx, *in, a.ca)
@@ -157,31 +157,34 @@ func (r *HostedClusterReconciler) certificates(ctx context.Context, in *controlp
 	if err != nil {
 		return nil, err
 	}
-	if len(tunnelSecrets) > 0 {
-		server := tunnelSecrets[0].(*corev1.Secret).Data
-		in.OpenVPNChecksum = checksum(server[openvpn.FileCA], server[openvpn.FileTLSCrypt], server["server.crt"])
+	secrets := []client.Object{certificates, kubeconfig, metricsServer}
+	for _, secret := range tunnelSecrets {
+		if secret.Name == controlplane.SecretOpenVPN {
+			in.OpenVPNChecksum = checksum(secret.Data[openvpn.FileCA], secret.Data[openvpn.FileTLSCrypt], secret.Data["server.crt"])
+		}
+		secrets = append(secrets, secret)
 	}
-	return append(tunnelSecrets, secret, kubeconfig, metricsServer), nil
+	return secrets, nil
 }
 
-// fill puts leaf certificates and files into a Secret. What is current in the live one is kept.
-func (r *HostedClusterReconciler) fill(ctx context.Context, secret *corev1.Secret, a authorities, leaves []controlplane.Certificate, files map[string]string) error {
-	live := &corev1.Secret{}
-	if err := r.Get(ctx, client.ObjectKeyFromObject(secret), live); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("reading Secret %s: %w", client.ObjectKeyFromObject(secret), err)
+// leafSecret returns the Secret with leaf certificates and files. What is current in the live one is kept.
+func (r *HostedClusterReconciler) leafSecret(ctx context.Context, hc *v1alpha1.HostedCluster, secret string, a authorities, leaves []controlplane.Certificate, files map[string]string) (*corev1.Secret, error) {
+	live, err := r.liveData(ctx, hc, secret)
+	if err != nil {
+		return nil, err
 	}
-	secret.Data = map[string][]byte{}
+	data := map[string][]byte{}
 	for name, content := range files {
-		secret.Data[name] = []byte(content)
+		data[name] = []byte(content)
 	}
 	for _, leaf := range leaves {
-		pair, err := issue(a.of(leaf.Authority), live.Data, leaf.Name, leaf.Leaf, r.Clock.Now())
+		pair, err := issue(a.of(leaf.Authority), live, leaf.Name, leaf.Leaf, r.Clock.Now())
 		if err != nil {
-			return err
+			return nil, err
 		}
-		secret.Data[leaf.Name+".crt"], secret.Data[leaf.Name+".key"] = pair.Cert, pair.Key
+		data[leaf.Name+".crt"], data[leaf.Name+".key"] = pair.Cert, pair.Key
 	}
-	return nil
+	return clusterSecret(hc, secret, data), nil
 }
 
 // metricsServerSecret is kept here and copied into the user cluster.
@@ -191,11 +194,9 @@ func (r *HostedClusterReconciler) metricsServerSecret(ctx context.Context, hc *v
 		return nil, err
 	}
 	pair, err := issue(a.ca, live, "tls", usercluster.MetricsServerLeaf(), r.Clock.Now())
-	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: usercluster.MetricsServer, Namespace: hc.Namespace, Labels: clusterLabels(hc)},
-		Type:       corev1.SecretTypeTLS,
-		Data:       map[string][]byte{corev1.TLSCertKey: pair.Cert, corev1.TLSPrivateKeyKey: pair.Key},
-	}, err
+	secret := clusterSecret(hc, usercluster.MetricsServer, map[string][]byte{corev1.TLSCertKey: pair.Cert, corev1.TLSPrivateKeyKey: pair.Key})
+	secret.Type = corev1.SecretTypeTLS
+	return secret, err
 }
 
 // insideKeys are what components inside the user cluster need.
@@ -222,13 +223,12 @@ func newInsideKeys(a authorities, secrets []client.Object) insideKeys {
 // reads. Its certificate is a cluster administrator's, because the manager also writes the first RBAC rules.
 // It names the Service's address, not its name, so that nothing waits for DNS.
 func (r *HostedClusterReconciler) managerKubeconfig(ctx context.Context, in controlplane.Input, ca pki.KeyPair) (client.Object, error) {
-	hc, now := in.Cluster, r.Clock.Now()
-	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: hc.Namespace, Name: capisecret.Name(hc.Name, capisecret.Kubeconfig)}
-	if err := r.Get(ctx, key, secret); client.IgnoreNotFound(err) != nil {
+	hc, name := in.Cluster, capisecret.Name(in.Cluster.Name, capisecret.Kubeconfig)
+	live, err := r.liveData(ctx, hc, name)
+	if err != nil {
 		return nil, err
 	}
-	pair, err := issue(ca, secret.Data, "client", pki.Leaf{CommonName: "canopy:seed", Organizations: []string{"system:masters"}}, now)
+	pair, err := issue(ca, live, "client", pki.Leaf{CommonName: "canopy:seed", Organizations: []string{"system:masters"}}, r.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -241,13 +241,23 @@ func (r *HostedClusterReconciler) managerKubeconfig(ctx context.Context, in cont
 	if err != nil {
 		return nil, fmt.Errorf("encoding the kubeconfig: %w", err)
 	}
-	labels := clusterLabels(hc)
-	labels[clusterv1.ClusterNameLabel] = hc.Name
-	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: key.Name, Namespace: key.Namespace, Labels: labels},
-		Type:       clusterv1.ClusterSecretType,
-		Data:       map[string][]byte{capisecret.KubeconfigDataName: content, "client.crt": pair.Cert, "client.key": pair.Key},
-	}, nil
+	secret := clusterSecret(hc, name, map[string][]byte{capisecret.KubeconfigDataName: content, "client.crt": pair.Cert, "client.key": pair.Key})
+	secret.Labels[clusterv1.ClusterNameLabel] = hc.Name
+	secret.Type = clusterv1.ClusterSecretType
+	return secret, nil
+}
+
+// liveData returns what a Secret of the cluster holds, nil if there is none.
+func (r *HostedClusterReconciler) liveData(ctx context.Context, hc *v1alpha1.HostedCluster, name string) (map[string][]byte, error) {
+	secret := &corev1.Secret{}
+	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: name}, secret); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading Secret %s/%s: %w", hc.Namespace, name, err)
+	}
+	return secret.Data, nil
+}
+
+func clusterSecret(hc *v1alpha1.HostedCluster, name string, data map[string][]byte) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: hc.Namespace, Labels: clusterLabels(hc)}, Data: data}
 }
 
 // issue returns the pair that data holds under name if it is current, a new one otherwise.

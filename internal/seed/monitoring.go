@@ -10,7 +10,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -42,11 +41,11 @@ func (r *HostedClusterReconciler) reconcileMonitoring(ctx context.Context, in co
 func (r *HostedClusterReconciler) applyMonitoring(ctx context.Context, in controlplane.Input, keys authorities, owner kube.Owner) ([]v1alpha1.ComponentStatus, error) {
 	hc, objs := in.Cluster, controlplane.Monitoring(in)
 	if len(objs) > 0 {
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: controlplane.SecretPrometheus, Namespace: hc.Namespace, Labels: clusterLabels(hc)}}
-		secret.Labels[v1alpha1.LabelComponent] = controlplane.Prometheus
-		if err := r.fill(ctx, secret, keys, controlplane.MonitoringCertificates(), controlplane.MonitoringKubeconfigs(in)); err != nil {
+		secret, err := r.leafSecret(ctx, hc, controlplane.SecretPrometheus, keys, controlplane.MonitoringCertificates(), controlplane.MonitoringKubeconfigs(in))
+		if err != nil {
 			return nil, err
 		}
+		secret.Labels[v1alpha1.LabelComponent] = controlplane.Prometheus
 		secret.Data["ca.crt"] = keys.ca.Cert
 		objs = append(objs, secret)
 		if err := r.Applier.Apply(ctx, owner, objs); err != nil {

@@ -5,11 +5,8 @@ package seed
 
 import (
 	"context"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/controlplane"
@@ -35,7 +32,7 @@ func (r *HostedClusterReconciler) ensureOpenVPNAuthority(ctx context.Context, hc
 
 // openVPNSecrets returns the Secret of the tunnel's server, and that of its clients, which is kept here and copied into the
 // user cluster. What is current is kept as it is; the rest is issued anew.
-func (r *HostedClusterReconciler) openVPNSecrets(ctx context.Context, hc *v1alpha1.HostedCluster, a authorities) ([]client.Object, error) {
+func (r *HostedClusterReconciler) openVPNSecrets(ctx context.Context, hc *v1alpha1.HostedCluster, a authorities) ([]*corev1.Secret, error) {
 	if hc.Spec.Network.Tunnel == v1alpha1.TunnelKonnectivity {
 		return nil, nil
 	}
@@ -67,22 +64,10 @@ func (r *HostedClusterReconciler) openVPNSecrets(ctx context.Context, hc *v1alph
 		}
 		clients[name+".crt"], clients[name+".key"], clients[name+".tls-crypt-v2.key"] = pair.Cert, pair.Key, key
 	}
-	secret := func(name string, data map[string][]byte) client.Object {
-		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: hc.Namespace, Labels: clusterLabels(hc)}, Data: data}
-	}
-	return []client.Object{
-		secret(controlplane.SecretOpenVPN, map[string][]byte{
+	return []*corev1.Secret{
+		clusterSecret(hc, controlplane.SecretOpenVPN, map[string][]byte{
 			openvpn.FileCA: a.openVPN.Cert, openvpn.FileTLSCrypt: a.tlsCrypt, "server.crt": pair.Cert, "server.key": pair.Key,
 		}),
-		secret(openvpn.Client, clients),
+		clusterSecret(hc, openvpn.Client, clients),
 	}, nil
-}
-
-// liveData returns what a Secret holds, nil if there is none.
-func (r *HostedClusterReconciler) liveData(ctx context.Context, hc *v1alpha1.HostedCluster, name string) (map[string][]byte, error) {
-	secret := &corev1.Secret{}
-	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: name}, secret); client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("reading Secret %s/%s: %w", hc.Namespace, name, err)
-	}
-	return secret.Data, nil
 }
