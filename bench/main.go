@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures the local platform: how long a cluster takes to come up, alone and among others, what that costs,
-// and what a control plane and its monitoring cost at rest; or, with -gateway, what the gateway costs. It runs on the platform's
+// and what a control plane and its monitoring cost at rest; or, with -gateway, what the gateway costs, and with -master 2000 what the master does. It runs on the platform's
 // machine as root, creates clusters named bench-* and
 // deletes them, and prints one JSON object a line:
 //
@@ -29,6 +29,8 @@ func main() {
 	execs := flag.Int("execs", 1000, "how many small execs go through each tunnel")
 	rest := flag.Duration("rest", time.Minute, "how long a control plane rests before its memory is read")
 	gatewayOnly := flag.Bool("gateway", false, "measure the gateway instead, in a process on this machine; it needs no platform")
+	masterClusters := flag.Int("master", 0, "measure the master instead, with so many clusters on two seeds that are API servers only; it needs no platform")
+	asMaster := flag.Bool("serve-master", false, "be the master that is measured")
 	serve := flag.Bool("serve-gateway", false, "be the gateway that is measured")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -36,6 +38,10 @@ func main() {
 	switch {
 	case *serve:
 		err = serveGateway()
+	case *asMaster:
+		err = serveMaster()
+	case *masterClusters > 0:
+		err = benchMaster(ctx, *masterClusters)
 	case *gatewayOnly:
 		err = benchGateway(ctx)
 	default:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package testenv gives tests a real kube-apiserver and etcd. It runs in tests only, takes both from the images that the
+// Package testenv gives tests and benchmarks a real kube-apiserver and etcd. It takes both from the images that the
 // project builds (and builds them if need be), starts them on loopback with Canopy's kinds and those of Cluster API, and
 // ends them with the tests. Nothing else of Kubernetes runs: no pod starts and nothing is garbage-collected.
 package testenv
@@ -29,7 +29,7 @@ import (
 // server's address and credentials, and returns the exit code.
 func Main(m *testing.M, configs ...*rest.Config) (code int) {
 	for _, config := range configs {
-		env, err := start(context.Background())
+		env, err := New(context.Background())
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "starting kube-apiserver and etcd for the tests:", err)
 			return 1
@@ -49,7 +49,7 @@ func Main(m *testing.M, configs ...*rest.Config) (code int) {
 // Start starts another kube-apiserver and etcd for one test, after configure has set what is special about them.
 func Start(t *testing.T, configure func(*envtest.Environment)) *envtest.Environment {
 	t.Helper()
-	env, err := start(t.Context(), configure)
+	env, err := New(t.Context(), configure)
 	if err != nil {
 		t.Fatalf("starting kube-apiserver and etcd: %v", err)
 	}
@@ -61,7 +61,8 @@ func Start(t *testing.T, configure func(*envtest.Environment)) *envtest.Environm
 	return env
 }
 
-func start(ctx context.Context, configure ...func(*envtest.Environment)) (*envtest.Environment, error) {
+// New starts a kube-apiserver and etcd, after configure has set what is special about them; the caller stops them.
+func New(ctx context.Context, configure ...func(*envtest.Environment)) (*envtest.Environment, error) {
 	builder, err := build.New(os.Stderr)
 	if err != nil {
 		return nil, err
