@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,7 +28,7 @@ const deletionRetry = time.Second
 
 // delete takes a cluster away:
 //
-//  0. machines that rest  because the cluster is paused go on
+//  0. machines that rest because the cluster is paused go on; what was made a moment ago is known
 //  1. machines            their instances go while the control plane still runs; Cluster API does it
 //  2. the rest            what we made (pods, volume claims, keys, Services), the volumes, Cluster API's objects; and the
 //     namespace at the same time, because Kubernetes looks at one only after five seconds
@@ -39,7 +40,7 @@ func (r *HostedClusterReconciler) delete(ctx context.Context, hc *v1alpha1.Hoste
 	r.prober.forget(hc)
 	r.addons.forget(hc)
 	for _, step := range []func(context.Context, *v1alpha1.HostedCluster) (string, error){
-		r.resume, r.deleteMachines, r.deleteNamespace, r.deleteContents, r.volumesGone, r.clusterGone,
+		r.resume, r.poolsKnown, r.deleteMachines, r.deleteNamespace, r.deleteContents, r.volumesGone, r.clusterGone,
 	} {
 		waitsFor, err := step(ctx, hc)
 		if err != nil {
@@ -60,6 +61,25 @@ func chain() []client.ObjectList {
 		&clusterv1.ClusterList{}, &clusterv1.MachineDeploymentList{}, &clusterv1.MachineSetList{}, &clusterv1.MachineList{},
 		&v1alpha1.BootstrapConfigList{}, &v1alpha1.HostedControlPlaneList{},
 	}
+}
+
+// poolsKnown waits until the cache has every pool that was made. Cluster API reads from it, too: it would let its Cluster go
+// before a pool that it has not seen, and without a Cluster no pool ever goes.
+func (r *HostedClusterReconciler) poolsKnown(ctx context.Context, hc *v1alpha1.HostedCluster) (string, error) {
+	live := &clusterv1.MachineDeploymentList{}
+	if err := r.APIReader.List(ctx, live, client.InNamespace(hc.Namespace)); err != nil {
+		return "", err
+	}
+	for i := range live.Items {
+		err := r.Get(ctx, client.ObjectKeyFromObject(&live.Items[i]), &clusterv1.MachineDeployment{})
+		if apierrors.IsNotFound(err) {
+			return "waiting for Cluster API to learn of pool " + live.Items[i].Name, nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", nil
 }
 
 func (r *HostedClusterReconciler) deleteMachines(ctx context.Context, hc *v1alpha1.HostedCluster) (string, error) {
