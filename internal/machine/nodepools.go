@@ -70,8 +70,11 @@ func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
 	}
 	network := cluster.Spec.Network
 	hosted := clusterv1.ContractVersionedObjectReference{APIGroup: v1alpha1.GroupVersion.Group, Kind: "HostedControlPlane", Name: cluster.Name}
+	m := objectMeta(cluster, cluster.Name)
+	// Cluster API would add it a moment later: in between, a deletion would leave the pools behind for ever.
+	m.Finalizers = []string{clusterv1.ClusterFinalizer}
 	return &clusterv1.Cluster{
-		ObjectMeta: objectMeta(cluster, cluster.Name),
+		ObjectMeta: m,
 		Spec: clusterv1.ClusterSpec{
 			Paused: new(cluster.Spec.Paused),
 			ClusterNetwork: clusterv1.ClusterNetwork{
