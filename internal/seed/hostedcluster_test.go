@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -275,6 +276,15 @@ func TestDeletionSaysWhatItWaitsFor(t *testing.T) {
 	c.get(claim, "etcd-data")
 	claim.Finalizers = nil // which the controller manager would remove
 	if err := c.Update(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	if ready = c.step(); ready.Reason != v1alpha1.ReasonDeleting || !strings.Contains(ready.Message, "waiting for Cluster API to finish") {
+		t.Errorf("Ready: %+v", ready)
+	}
+	cluster := &clusterv1.Cluster{}
+	c.get(cluster, c.hc.Name)
+	cluster.Finalizers = nil // which Cluster API would remove
+	if err := c.Update(t.Context(), cluster); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Reconcile(t.Context(), c.hc); err != nil {
