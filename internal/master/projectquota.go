@@ -6,6 +6,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -139,4 +140,26 @@ var usageChanged = predicate.Funcs{
 		after, ok2 := e.ObjectNew.(*v1alpha1.Project)
 		return ok && ok2 && !equality.Semantic.DeepEqual(before.Status.Quota, after.Status.Quota)
 	},
+}
+
+// leavingChanged lets clusters through whose deleted pools have other machines left than before.
+var leavingChanged = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return !maps.Equal(removedPools(e.ObjectOld), removedPools(e.ObjectNew))
+	},
+}
+
+// removedPools returns how many machines are left of each deleted pool, as far as the seed says it.
+func removedPools(obj client.Object) map[string]int32 {
+	replicas := map[string]int32{}
+	if cluster, ok := obj.(*v1alpha1.Cluster); ok {
+		for _, pool := range cluster.Status.NodePools {
+			if pool.Removed != nil {
+				replicas[pool.Name] = pool.Replicas
+			}
+		}
+	}
+	return replicas
 }
