@@ -73,9 +73,6 @@ func stayToTheEnd(cluster *v1alpha1.HostedCluster) *clusterv1.MachineDrainRule {
 		Spec: clusterv1.MachineDrainRuleSpec{
 			Drain: clusterv1.MachineDrainRuleDrainConfig{Behavior: clusterv1.MachineDrainRuleDrainBehaviorSkip},
 			Pods: []clusterv1.MachineDrainRulePodSelector{{
-				Selector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-					{Key: v1alpha1.LabelComponent, Operator: metav1.LabelSelectorOpExists},
-				}},
 				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: metav1.NamespaceSystem}},
 			}},
 		},
