@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// inFlight bounds how many objects of one set are written at the same time.
+// inFlight bounds how many objects of one set are written at the same time, and how many Secrets are rewritten.
 const inFlight = 8
 
 // Owner says to whom a set of objects belongs.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -50,14 +49,6 @@ func CreateNew(ctx context.Context, c client.Client, obj client.Object) error {
 func UpdateSubResource(ctx context.Context, c client.Client, obj client.Object, name string) error {
 	if err := c.SubResource(name).Update(ctx, obj); err != nil {
 		return fmt.Errorf("writing %s of %T %s: %w", name, obj, client.ObjectKeyFromObject(obj), err)
-	}
-	return nil
-}
-
-// Rewrite makes the API server store obj once more as it is, if it would store it in another way now.
-func Rewrite(ctx context.Context, c client.Client, obj client.Object) error {
-	if err := c.Patch(ctx, obj, client.RawPatch(types.MergePatchType, []byte("{}"))); err != nil {
-		return fmt.Errorf("rewriting %s: %w", client.ObjectKeyFromObject(obj), err)
 	}
 	return nil
 }
