@@ -34,7 +34,7 @@ func RewriteSecrets(ctx context.Context, c client.Client) error {
 			secret.SetGroupVersionKind(kind)
 			group.Go(func() error {
 				if err := c.Patch(groupCtx, secret, client.RawPatch(types.MergePatchType, []byte("{}"))); client.IgnoreNotFound(err) != nil {
-					return fmt.Errorf("rewriting %s: %w", describe(secret), err)
+					return fmt.Errorf("rewriting %s: %w", Describe(secret), err)
 				}
 				return nil
 			})

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -215,22 +214,11 @@ func setCondition(seed *v1alpha1.Seed, name, reason string, err error) {
 	meta.SetStatusCondition(&seed.Status.Conditions, condition)
 }
 
-// namedClusters is how many clusters a message names.
-const namedClusters = 5
-
 // nameClusters returns the first clusters by project and name, such as "shop/web, shop/db and 3 more".
 func nameClusters(clusters []v1alpha1.Cluster) string {
 	names := make([]string, 0, len(clusters))
 	for _, c := range clusters {
 		names = append(names, strings.TrimPrefix(c.Namespace, v1alpha1.ProjectNamespacePrefix)+"/"+c.Name)
 	}
-	slices.Sort(names)
-	return firstOf(names, namedClusters)
-}
-
-func firstOf(names []string, most int) string {
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-	}
-	return strings.Join(names, ", ")
+	return kube.Few(names)
 }

@@ -127,7 +127,7 @@ func missingPermission(denied []install.Access) string {
 	for _, access := range denied {
 		names = append(names, access.String())
 	}
-	return fmt.Sprintf("the master may not %s there: give it its rights again (canopy seed add, or see docs/reference/permissions.md)", firstOf(names, 3))
+	return fmt.Sprintf("the master may not %s there: give it its rights again (canopy seed add, or see docs/reference/permissions.md)", kube.Few(names))
 }
 
 // ownUID returns what identifies the master's own cluster.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -205,8 +204,7 @@ func refuseWhileUsed(ctx context.Context, c client.Client) error {
 	for i := range hosted.Items {
 		names = append(names, hosted.Items[i].Name)
 	}
-	slices.Sort(names)
-	return kube.Wait(v1alpha1.ReasonInUse, fmt.Sprintf("it has %d HostedClusters that are no Cluster's of this master: delete %s there, or set spec.install to Manual to leave all there as it is", len(names), firstOf(names, namedClusters)), 0)
+	return kube.Wait(v1alpha1.ReasonInUse, fmt.Sprintf("it has %d HostedClusters that are no Cluster's of this master: delete %s there, or set spec.install to Manual to leave all there as it is", len(names), kube.Few(names)), 0)
 }
 
 // uninstalled reports whether all was taken away, so that nothing there knows the master any more.
