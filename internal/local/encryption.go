@@ -153,9 +153,9 @@ func RotateEncryptionKey(ctx context.Context, out io.Writer, terminal bool) erro
 		return err
 	}
 	defer release()
-	return runSteps(ctx, steps.New(out, terminal), []step{
-		{"make a new key", func(context.Context) error { return addKey() }},
-		{"encrypt Secrets", encryptSecrets},
+	return steps.Run(ctx, steps.New(out, terminal), []steps.Step{
+		{Name: "make a new key", Run: func(context.Context) error { return addKey() }},
+		{Name: "encrypt Secrets", Run: encryptSecrets},
 	})
 }
 
