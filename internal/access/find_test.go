@@ -44,7 +44,7 @@ func fixture(t *testing.T) {
 	for name, user := range map[string]string{"far": "token: t", "sly": "exec: {apiVersion: client.authentication.k8s.io/v1, command: date, interactiveMode: Never}"} {
 		create(&corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: v1alpha1.SystemNamespace},
-			StringData: map[string]string{kubeconfigKey: strings.Replace(farKubeconfig, "%s", user, 1)},
+			StringData: map[string]string{v1alpha1.SeedKubeconfigKey: strings.Replace(farKubeconfig, "%s", user, 1)},
 		})
 	}
 	for _, name := range []string{"near", "far", "sly"} {

@@ -194,19 +194,15 @@ func (p *preflight) ownerOf(obj *metav1.PartialObjectMetadata) string {
 	return "somebody unknown"
 }
 
-const defaultClass = "storageclass.kubernetes.io/is-default-class"
-
 func (p *preflight) storageClass(ctx context.Context) (Level, string, error) {
 	classes, err := p.api.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return "", "", err
 	}
-	for _, class := range classes.Items {
-		if class.Annotations[defaultClass] == "true" {
-			return OK, class.Name, nil
-		}
+	if name := kube.DefaultStorageClass(classes.Items); name != "" {
+		return OK, name, nil
 	}
-	return Problem, "there is no default StorageClass, which the volumes of etcd and Prometheus get: make one, or annotate one with " + defaultClass + "=true", nil
+	return Problem, "there is no default StorageClass, which the volumes of etcd and Prometheus get: make one, or annotate one with " + kube.DefaultStorageClassAnnotation + "=true", nil
 }
 
 // policyEngines are DaemonSets of what is known to enforce network policies.

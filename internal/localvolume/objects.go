@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/internal/kube"
 )
 
 // name of every object, but for the StorageClass.
@@ -143,7 +145,7 @@ func storageClass() *storagev1.StorageClass {
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        StorageClassName,
 			Labels:      labels(),
-			Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"},
+			Annotations: map[string]string{kube.DefaultStorageClassAnnotation: "true"},
 		},
 		Provisioner:   ProvisionerName,
 		ReclaimPolicy: ptr.To(corev1.PersistentVolumeReclaimDelete),

@@ -6,7 +6,6 @@ package master
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -73,7 +72,7 @@ func projectOf(_ context.Context, obj client.Object) []reconcile.Request {
 	if ns == "" {
 		ns = obj.GetName()
 	}
-	name, ok := strings.CutPrefix(ns, v1alpha1.ProjectNamespacePrefix)
+	name, ok := v1alpha1.ProjectOf(ns)
 	if !ok {
 		return nil
 	}

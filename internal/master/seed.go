@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -113,7 +112,7 @@ func (r *SeedReconciler) Reconcile(ctx context.Context, seed *v1alpha1.Seed) (re
 // Some of the status is written on the way, and is then also in before.
 func (r *SeedReconciler) reconcile(ctx context.Context, before, seed *v1alpha1.Seed, clusters []v1alpha1.Cluster) error {
 	leaving := !seed.DeletionTimestamp.IsZero() && len(clusters) == 0
-	if leaving && (!isManaged(seed) || !touched(seed)) {
+	if leaving && (!seed.IsManaged() || !touched(seed)) {
 		return r.remove(ctx, seed)
 	}
 	remote, err := r.connect(ctx, seed)
@@ -187,11 +186,6 @@ func explainRemoval(leaving bool, err error) error {
 	return err
 }
 
-// isManaged reports whether the master installs what the seed needs.
-func isManaged(seed *v1alpha1.Seed) bool {
-	return seed.Spec.KubeconfigSecretName != "" && seed.Spec.Install != v1alpha1.InstallManual
-}
-
 // touched reports whether the master has begun to install something on the seed.
 func touched(seed *v1alpha1.Seed) bool {
 	installed := meta.FindStatusCondition(seed.Status.Conditions, v1alpha1.ConditionInstalled)
@@ -217,8 +211,8 @@ func setCondition(seed *v1alpha1.Seed, name, reason string, err error) {
 // nameClusters returns the first clusters by project and name, such as "shop/web, shop/db and 3 more".
 func nameClusters(clusters []v1alpha1.Cluster) string {
 	names := make([]string, 0, len(clusters))
-	for _, c := range clusters {
-		names = append(names, strings.TrimPrefix(c.Namespace, v1alpha1.ProjectNamespacePrefix)+"/"+c.Name)
+	for i := range clusters {
+		names = append(names, clusters[i].QualifiedName())
 	}
 	return kube.Few(names)
 }

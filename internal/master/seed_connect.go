@@ -182,12 +182,12 @@ func (r *SeedReconciler) claim(ctx context.Context, seed *v1alpha1.Seed, to *rem
 		return kube.Wait(v1alpha1.ReasonTakenByAnother, fmt.Sprintf("it is the seed of another master, whose cluster is %s: remove it there first (canopy seed remove); if that master is gone for good, take the annotation %s from the namespace %s of the seed",
 			owner, v1alpha1.AnnotationInstallation, v1alpha1.SystemNamespace), 0)
 	}
-	c, err := client.New(to.config, client.Options{Scheme: Scheme()})
+	c, err := client.New(to.config, client.Options{Scheme: kube.Scheme()})
 	if err != nil {
 		return err
 	}
 	if ns.Name == "" {
-		if !isManaged(seed) {
+		if !seed.IsManaged() {
 			return nil // without the namespace it is nobody's seed yet
 		}
 		ns = install.Namespace()
@@ -214,7 +214,7 @@ func (r *SeedReconciler) release(ctx context.Context, seed *v1alpha1.Seed) error
 	}
 	config := rest.CopyConfig(access.config)
 	config.Timeout = probeTimeout
-	c, err := client.New(config, client.Options{Scheme: Scheme()})
+	c, err := client.New(config, client.Options{Scheme: kube.Scheme()})
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ type Images struct {
 
 // install makes the seed what the master brings, if that is the master's to do.
 func (r *SeedReconciler) install(ctx context.Context, before, seed *v1alpha1.Seed, to *remote) error {
-	if !isManaged(seed) {
+	if !seed.IsManaged() {
 		meta.RemoveStatusCondition(&seed.Status.Conditions, v1alpha1.ConditionInstalled)
 		seed.Status.InstalledVersion = ""
 		return nil
@@ -149,7 +149,7 @@ func forInstall(config *rest.Config) *rest.Config {
 // uninstall takes away what the master has installed, and with the namespace what `canopy seed add` has made there. The
 // kinds stay.
 func (r *SeedReconciler) uninstall(ctx context.Context, before, seed *v1alpha1.Seed, to *remote) error {
-	c, err := client.New(forInstall(to.config), client.Options{Scheme: Scheme()})
+	c, err := client.New(forInstall(to.config), client.Options{Scheme: kube.Scheme()})
 	if err != nil {
 		return err
 	}
