@@ -42,8 +42,7 @@ const seedWorkers = 64
 type SeedReconciler struct {
 	client.Client
 
-	APIReader client.Reader
-	Seeds     *Connections
+	Seeds *Connections
 	// Config is the master's own.
 	Config *rest.Config
 	Clock  clock.PassiveClock
@@ -54,11 +53,12 @@ type SeedReconciler struct {
 	// installing has room for as many as may be installed at the same time, because it takes memory.
 	installing chan struct{}
 	failures   sync.Map // of installations: name of the seed → installFailure
+	reviews    sync.Map // of rights: name of the seed → review
 }
 
 func setupSeed(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 	r := &SeedReconciler{
-		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Seeds: seeds, Config: mgr.GetConfig(),
+		Client: mgr.GetClient(), Seeds: seeds, Config: mgr.GetConfig(),
 		Clock: opts.Clock, ProbePeriod: opts.ProbePeriod, Images: opts.Images, installing: make(chan struct{}, 1),
 	}
 	ofSecret := func(ctx context.Context, secret client.Object) []reconcile.Request {
@@ -169,6 +169,7 @@ func (r *SeedReconciler) remove(ctx context.Context, seed *v1alpha1.Seed) error 
 		}
 	}
 	r.Seeds.Disconnect(seed.Name)
+	r.reviews.Delete(seed.Name)
 	if err := kube.RemoveFinalizer(ctx, r.Client, seed, v1alpha1.FinalizerSeed); err != nil {
 		return err
 	}

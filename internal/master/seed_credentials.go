@@ -80,6 +80,14 @@ func (a *access) fingerprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// version changes with the credentials.
+func (a *access) version() string {
+	if a.secret == nil {
+		return ""
+	}
+	return a.secret.ResourceVersion
+}
+
 func (a *access) where() string {
 	if a.secret == nil {
 		return "the master's own service account"

@@ -185,6 +185,7 @@ func TestTheLifeOfASeed(t *testing.T) {
 	b.tokenIsRenewed()
 	b.changeIsInstalled()
 	b.missingRightIsNamed()
+	b.rightsAreReviewedAgain()
 	b.isRemoved()
 }
 
@@ -247,6 +248,31 @@ func (b *bareSeed) missingRightIsNamed() {
 	if seedError(b.seed) == "" {
 		b.Error("its clusters are told nothing")
 	}
+	role.Rules = whole
+	if err := b.remote.Update(b.Context(), role); err != nil {
+		b.Fatal(err)
+	}
+	eventually(b.T, "it is ready again", func(context.Context) bool { return b.step(b.T, b.seed).Reason == v1alpha1.ReasonReady })
+}
+
+// rightsAreReviewedAgain takes a right away that no probe needs.
+func (b *bareSeed) rightsAreReviewedAgain() {
+	b.Helper()
+	b.clock.SetTime(time.Now()) // at which the token is not renewed
+	b.reviews.Clear()
+	b.want("all rights are there", v1alpha1.ReasonReady, "")
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: install.MasterAccount, Namespace: v1alpha1.SystemNamespace}}
+	get(b.T, b.remote, role)
+	whole := slices.Clone(role.Rules)
+	role.Rules = slices.DeleteFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "serviceaccounts/token") })
+	if err := b.remote.Update(b.Context(), role); err != nil || len(role.Rules) == len(whole) {
+		b.Fatal(err, role.Rules)
+	}
+	b.want("a moment later", v1alpha1.ReasonReady, "")
+	eventually(b.T, "the right is missed", func(context.Context) bool {
+		b.clock.SetTime(b.clock.Now().Add(rightsPeriod))
+		return b.step(b.T, b.seed).Reason == v1alpha1.ReasonMissingPermission
+	})
 	role.Rules = whole
 	if err := b.remote.Update(b.Context(), role); err != nil {
 		b.Fatal(err)

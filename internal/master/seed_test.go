@@ -54,7 +54,7 @@ func newSeedReconciler(t *testing.T) (*SeedReconciler, client.Client) {
 		for range seeds.Events { // nobody else listens
 		}
 	}()
-	return &SeedReconciler{Client: c, APIReader: c, Seeds: seeds, Config: &masterConfig, Clock: clock.RealClock{}, ProbePeriod: time.Minute, installing: make(chan struct{}, 1)}, c
+	return &SeedReconciler{Client: c, Seeds: seeds, Config: &masterConfig, Clock: clock.RealClock{}, ProbePeriod: time.Minute, installing: make(chan struct{}, 1)}, c
 }
 
 // ensureDefaultClass makes the storage class that etcd's volumes get.
