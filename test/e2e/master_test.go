@@ -53,8 +53,14 @@ func team(t *testing.T, name, datacenter string) {
 			out, _ := seed(t).try("", "get", "seeds,projects,clusters.canopy.dev,nodepools,hostedclusters", "-A", "-o", "wide")
 			t.Log(out)
 		}
-		if _, err := seed(t).try("", "delete", "project", name, "--timeout=3m"); err != nil {
-			t.Error(err)
+		for _, args := range [][]string{ // a project with clusters in it is not deleted
+			{"-n", "project-" + name, "delete", "clusters.canopy.dev", "--all", "--timeout=3m"},
+			{"wait", "project", name, "--for=jsonpath={.status.clusters}=0", "--timeout=1m"},
+			{"delete", "project", name, "--timeout=3m"},
+		} {
+			if _, err := seed(t).try("", args...); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	seed(t).apply(fmt.Sprintf(projectWithCluster, name, datacenter))
