@@ -95,7 +95,7 @@ func TestFind(t *testing.T) {
 		"none":                          {query: Query{Name: "nowhere"}, fail: "there is no cluster nowhere"},
 		"none in the project":           {query: Query{Name: "edge", Project: &a}, fail: "there is no cluster a/edge"},
 		"one without a place":           {query: Query{Name: "new"}, fail: "b/new has no place yet"},
-		"a kubeconfig with a command":   {query: Query{Name: "trap"}, fail: "wants a command to be run"},
+		"a kubeconfig with a command":   {query: Query{Name: "trap"}, fail: "wants a command or plugin to be run"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
