@@ -35,6 +35,7 @@ import (
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/deploy"
 	"canopy.dev/canopy/internal/install"
+	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/master"
 	"canopy.dev/canopy/internal/testenv"
 )
@@ -80,7 +81,7 @@ func newInstallTest(t *testing.T) *installTest {
 	}
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}}
 	i.create(node, &storagev1.StorageClass{
-		ObjectMeta: metav1.ObjectMeta{Name: "disk", Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}}, Provisioner: "example.com/disk",
+		ObjectMeta: metav1.ObjectMeta{Name: "disk", Annotations: map[string]string{kube.DefaultStorageClassAnnotation: "true"}}, Provisioner: "example.com/disk",
 	})
 	node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "192.0.2.1"}}
 	if err := i.Status().Update(t.Context(), node); err != nil {

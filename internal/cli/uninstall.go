@@ -17,6 +17,7 @@ import (
 
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/install"
+	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/steps"
 )
 
@@ -51,7 +52,7 @@ func (i *installation) refuseWhileUsed(ctx context.Context) error {
 		return err
 	}
 	if len(hosted) > 0 {
-		return fmt.Errorf("there are %d user clusters: %s. Delete them first", len(hosted), strings.Join(hosted[:min(5, len(hosted))], ", "))
+		return fmt.Errorf("there are %d user clusters: %s. Delete them first", len(hosted), kube.Few(hosted))
 	}
 	clusters := &v1alpha1.ClusterList{}
 	if err := i.client.List(ctx, clusters); err != nil && !isUnknownKind(err) {

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/testenv"
 )
 
@@ -108,7 +109,7 @@ func TestPreflight(t *testing.T) {
 
 	p.create(&storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "slow"}, Provisioner: "example.com/disk"})
 	p.want("storage class", Problem, "there is no default StorageClass")
-	p.create(&storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "fast", Annotations: map[string]string{defaultClass: "true"}}, Provisioner: "example.com/disk"})
+	p.create(&storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "fast", Annotations: map[string]string{kube.DefaultStorageClassAnnotation: "true"}}, Provisioner: "example.com/disk"})
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}}
 	p.create(node)
 	p.want("address", Warning, "192.0.2.1 is no node's")

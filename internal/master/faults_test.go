@@ -30,7 +30,7 @@ func TestAnExpiredTokenOfASeed(t *testing.T) {
 	claims := fmt.Sprintf(`{"sub": "system:serviceaccount:canopy-system:canopy-remote-master", "iat": %d, "exp": %d}`, end.Add(-24*time.Hour).Unix(), end.Unix())
 	jwt := strings.Join([]string{"e30", base64.RawURLEncoding.EncodeToString([]byte(claims)), "c2lnbmF0dXJl"}, ".")
 	create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "over", Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{
-		kubeconfigKey: kubeconfig(t, &seedConfig, func(kc *clientcmdapi.Config) { kc.AuthInfos["u"] = &clientcmdapi.AuthInfo{Token: jwt} }),
+		v1alpha1.SeedKubeconfigKey: kubeconfig(t, &seedConfig, func(kc *clientcmdapi.Config) { kc.AuthInfos["u"] = &clientcmdapi.AuthInfo{Token: jwt} }),
 	}})
 	seed := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "over"}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: "over", Install: v1alpha1.InstallManual}})
 	want := fmt.Sprintf("they expired at %s: make new ones (canopy seed add over)", end.UTC().Format(time.RFC3339))
