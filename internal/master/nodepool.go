@@ -5,6 +5,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -84,11 +85,11 @@ func (r *NodePoolReconciler) checkQuota(ctx context.Context, pool *v1alpha1.Node
 	if project.Spec.Quota == nil {
 		return nil
 	}
-	pools := &v1alpha1.NodePoolList{}
-	if err := r.List(ctx, pools, client.InNamespace(pool.Namespace)); err != nil {
-		return fmt.Errorf("reading the pools of %s: %w", project.Name, err)
+	clusters, pools := &v1alpha1.ClusterList{}, &v1alpha1.NodePoolList{}
+	if err := errors.Join(r.List(ctx, clusters, client.InNamespace(pool.Namespace)), r.List(ctx, pools, client.InNamespace(pool.Namespace))); err != nil {
+		return fmt.Errorf("reading the clusters and pools of %s: %w", project.Name, err)
 	}
-	return checkGrant(project, pools.Items, pool)
+	return checkGrant(project, clusters.Items, pools.Items, pool)
 }
 
 // ownedBy makes Kubernetes delete the pool with its cluster.
