@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -42,6 +43,8 @@ type Applier struct {
 	Client client.Client
 	// Live reads the metadata of objects, from a cache. Without it every object is written at every Apply.
 	Live client.Reader
+	// Whole are the kinds that Live has whole anyway, so that no second cache is filled with their metadata.
+	Whole []schema.GroupKind
 
 	written sync.Map // writtenKey → written
 }
@@ -120,12 +123,32 @@ func (a *Applier) apply(ctx context.Context, owner Owner, obj client.Object) err
 
 // liveVersion returns the version of the live object, empty if there is none.
 func (a *Applier) liveVersion(ctx context.Context, u *unstructured.Unstructured) (string, error) {
-	live := &metav1.PartialObjectMetadata{}
-	live.SetGroupVersionKind(u.GroupVersionKind())
+	live, err := a.emptyLive(u.GroupVersionKind())
+	if err != nil {
+		return "", err
+	}
 	if err := a.Live.Get(ctx, client.ObjectKeyFromObject(u), live); err != nil {
 		return "", client.IgnoreNotFound(err)
 	}
 	return version(live), nil
+}
+
+// emptyLive returns an object of the kind to read into, of the type that Live has cached.
+func (a *Applier) emptyLive(gvk schema.GroupVersionKind) (client.Object, error) {
+	if !slices.Contains(a.Whole, gvk.GroupKind()) {
+		metadata := &metav1.PartialObjectMetadata{}
+		metadata.SetGroupVersionKind(gvk)
+		return metadata, nil
+	}
+	whole, err := a.Client.Scheme().New(gvk)
+	if err != nil {
+		return nil, err
+	}
+	obj, ok := whole.(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("%s is no kind of objects", gvk.Kind)
+	}
+	return obj, nil
 }
 
 // version changes when somebody changes what we own: with the spec where the server counts its generations, with

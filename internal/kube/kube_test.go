@@ -8,6 +8,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,10 +50,16 @@ func configMap(ns, name string, data map[string]string) *corev1.ConfigMap {
 var kinds = []schema.GroupVersionKind{{Version: "v1", Kind: "ConfigMap"}}
 
 func TestApplyAndPrune(t *testing.T) {
+	t.Run("with the metadata of what is live", func(t *testing.T) { applyAndPrune(t) })
+	t.Run("with what is live whole", func(t *testing.T) { applyAndPrune(t, schema.GroupKind{Kind: "ConfigMap"}) })
+}
+
+func applyAndPrune(t *testing.T, whole ...schema.GroupKind) {
+	t.Helper()
 	c := newClient(t)
 	ns := newNamespace(t, c)
 	owner := kube.Owner{FieldManager: "test", Label: "example.test/owner", Value: "a"}
-	applier := &kube.Applier{Client: c, Live: c}
+	applier := &kube.Applier{Client: c, Live: c, Whole: whole}
 	get := func(name string) *corev1.ConfigMap {
 		t.Helper()
 		cm := &corev1.ConfigMap{}
@@ -105,5 +112,17 @@ func TestApplyNamesTheObjectThatFails(t *testing.T) {
 	}
 	if want := "applying ConfigMap no-such-namespace/x: "; len(err.Error()) < len(want) || err.Error()[:len(want)] != want {
 		t.Errorf("the error does not name the object: %v", err)
+	}
+}
+
+func TestSlimKeepsWhatIsRead(t *testing.T) {
+	cm := configMap("ns", "x", map[string]string{"a": "1"})
+	cm.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: "{}", "kept": "yes"}
+	cm.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m"}}
+	want := configMap("ns", "x", map[string]string{"a": "1"})
+	want.Annotations = map[string]string{"kept": "yes"}
+	got, err := kube.Slim()(cm)
+	if diff := cmp.Diff(any(want), got); diff != "" || err != nil {
+		t.Error(diff, err)
 	}
 }
