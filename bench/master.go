@@ -51,7 +51,7 @@ const (
 // masterBench is a master, in a process of its own, with seeds on which nothing runs: API servers and etcds without kubelets.
 type masterBench struct {
 	dir   string
-	heap  string // a file, or empty
+	heap  string                 // a file, or empty
 	envs  []*envtest.Environment // the master's, then the seeds'
 	api   client.WithWatch       // the master's
 	seeds []client.WithWatch
@@ -62,6 +62,7 @@ type masterBench struct {
 // serveMaster is the master in a process of its own, so that its memory and CPU can be told from those of the measurement.
 func serveMaster(heap string) error {
 	if heap != "" {
+		runtime.MemProfileRate = 4 << 10
 		asked := make(chan os.Signal, 1)
 		signal.Notify(asked, syscall.SIGUSR1)
 		go writeHeap(asked, heap)

@@ -4,6 +4,7 @@
 package kube_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"testing"
@@ -12,10 +13,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/testenv"
@@ -27,7 +30,7 @@ func TestMain(m *testing.M) { os.Exit(testenv.Main(m, &config)) }
 
 func newClient(t *testing.T) client.Client {
 	t.Helper()
-	c, err := client.New(&config, client.Options{Scheme: scheme.Scheme})
+	c, err := client.NewWithWatch(&config, client.Options{Scheme: scheme.Scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,4 +128,33 @@ func TestSlimKeepsWhatIsRead(t *testing.T) {
 	if diff := cmp.Diff(any(want), got); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
+}
+
+// What an Applier remembers saves writes, until the namespace is gone.
+func TestApplyWritesWhatItDoesNotRemember(t *testing.T) {
+	c, writes := newClient(t), 0
+	ns := newNamespace(t, c)
+	counted := interceptor.NewClient(c.(client.WithWatch), interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			writes++
+			return c.Apply(ctx, obj, opts...)
+		},
+	})
+	applier := &kube.Applier{Client: counted, Live: c}
+	apply := func(want int) {
+		t.Helper()
+		owner := kube.Owner{FieldManager: "test", Label: "example.test/owner", Value: "a"}
+		if err := applier.Apply(t.Context(), owner, []client.Object{configMap(ns, "x", nil)}); err != nil {
+			t.Fatal(err)
+		}
+		if writes != want {
+			t.Errorf("%d writes, want %d", writes, want)
+		}
+	}
+	apply(1)
+	apply(1)
+	applier.Forget("another")
+	apply(1)
+	applier.Forget(ns)
+	apply(2)
 }
