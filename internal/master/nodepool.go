@@ -33,7 +33,9 @@ type NodePoolReconciler struct{ client.Client }
 func setupNodePool(mgr ctrl.Manager, opts Options) error {
 	r := &NodePoolReconciler{mgr.GetClient()}
 	ofCluster := func(ctx context.Context, cluster client.Object) []reconcile.Request {
-		return kube.Requests(ctx, r, &v1alpha1.NodePoolList{}, client.InNamespace(cluster.GetNamespace()), client.MatchingFields{indexCluster: cluster.GetName()})
+		return kube.RequestsIf(ctx, r, &v1alpha1.NodePoolList{}, func(o client.Object) bool {
+			return o.(*v1alpha1.NodePool).Spec.Cluster == cluster.GetName()
+		}, client.InNamespace(cluster.GetNamespace()))
 	}
 	ofProject := func(ctx context.Context, project client.Object) []reconcile.Request {
 		return kube.Requests(ctx, r, &v1alpha1.NodePoolList{}, client.InNamespace(v1alpha1.ProjectNamespacePrefix+project.GetName()))
