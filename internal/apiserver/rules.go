@@ -95,6 +95,11 @@ func (a *Access) Accessible(ctx context.Context, resource string) (names map[str
 	if err != nil {
 		return nil, false, err
 	}
+	if candidates.all {
+		question.Verb = verbGet
+		all, err = a.Allowed(ctx, question)
+		return nil, all, err
+	}
 	names = map[string]bool{}
 	for _, name := range candidates.names {
 		question.Verb, question.Name = verbGet, name
@@ -106,6 +111,3 @@ func (a *Access) Accessible(ctx context.Context, resource string) (names map[str
 	}
 	return names, false, nil
 }
-
-// patience is how long a request may take that is no stream.
-const patience = 30 * time.Second
