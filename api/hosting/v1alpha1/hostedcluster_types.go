@@ -120,6 +120,9 @@ type HostedClusterSpec struct {
 	Access []Access `json:"access,omitempty"`
 
 	// +optional
+	Authentication Authentication `json:"authentication,omitempty,omitzero"`
+
+	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=50
