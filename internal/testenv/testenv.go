@@ -27,7 +27,7 @@ import (
 
 // Main is for TestMain: it runs a package's tests with an API server for each of configs, to which it first writes the
 // server's address and credentials, and returns the exit code.
-func Main(m *testing.M, configs ...*rest.Config) (code int) {
+func Main(m interface{ Run() int }, configs ...*rest.Config) (code int) {
 	for _, config := range configs {
 		env, err := New(context.Background())
 		if err != nil {

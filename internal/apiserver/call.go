@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apiserver/pkg/authentication/user"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"encoding/json"
+)
+
+// call is what belongs to one request.
+type call struct {
+	id, method, path string
+	user             user.Info
+	warnings         []string
+}
+
+type callKey struct{}
+
+// callOf returns the request that is served; nil: none is.
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// logger returns the log, with what says which request it is about.
+func logger(ctx context.Context) logr.Logger {
+	log := ctrl.Log.WithName("api")
+	if c := callOf(ctx); c != nil {
+		log = log.WithValues("requestId", c.id, "method", c.method, "path", c.path)
+		if c.user != nil {
+			log = log.WithValues("user", c.user.GetName())
+		}
+	}
+	return log
+}
+
+// requestIDs that clients choose are taken over if they are harmless.
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// begin starts a request: it gets its ID, a time by which it is over, and an answer even if the server has a defect.
+func (s *Server) begin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{id: r.Header.Get("X-Request-Id"), method: r.Method, path: r.URL.Path}
+		if !requestID.MatchString(c.id) {
+			c.id = rand.Text()
+		}
+		ctx := context.WithValue(r.Context(), callKey{}, c)
+		if !isStream(r) {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, patience)
+			defer cancel()
+		}
+		w.Header().Set("X-Request-Id", c.id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		defer func() {
+			if cause := recover(); cause != nil {
+				if cause == http.ErrAbortHandler { //nolint:errorlint // that very value says that the handler has given up
+					panic(cause)
+				}
+				if r.Context().Err() != nil {
+					return // the client is gone, and so is whom to answer
+				}
+				logger(ctx).Error(nil, "A request met a defect", "cause", cause, "stack", string(debug.Stack()))
+				writeProblem(ctx, w, problem(CodeInternal, ""))
+			}
+		}()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// route finds the handler of a request. What there is none for gets a problem like everything else.
+func (s *Server) route(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r) // which finds the values of the path, too
+			return
+		}
+		probe := &discard{header: http.Header{}}
+		handler.ServeHTTP(probe, r)
+		if allow := probe.header.Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+			writeProblem(r.Context(), w, problem(CodeMethodNotAllowed, "%s is not for %s", r.Method, r.URL.Path))
+			return
+		}
+		writeProblem(r.Context(), w, problem(CodeNotFound, "there is nothing at %s", r.URL.Path))
+	})
+}
+
+// discard keeps the headers of an answer only.
+type discard struct{ header http.Header }
+
+// Header returns the headers.
+func (d *discard) Header() http.Header { return d.header }
+
+// Write forgets what it is given.
+func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader forgets the status.
+func (d *discard) WriteHeader(int) {}
+
+func writeProblem(ctx context.Context, w http.ResponseWriter, p *Problem) {
+	_ = located(ctx, p)
+	w.Header().Set("Content-Type", p.ContentType(""))
+	if p.Code == CodeUnauthenticated {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="canopy"`)
+	}
+	w.WriteHeader(p.Status)
+	if err := json.NewEncoder(w).Encode(p); err != nil {
+		logger(ctx).V(1).Info("A problem could not be sent", "error", err.Error())
+	}
+}
+
+// isStream reports whether a request is for a stream, which has no end.
+func isStream(r *http.Request) bool { return r.URL.Path == watchPath }
+
+const (
+	watchPath = "/api/v1/watch"
+	// headerTimeout is how long a client may take to say what it wants.
+	headerTimeout = 10 * time.Second
+)

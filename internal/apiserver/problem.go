@@ -1,0 +1,296 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Code says which problem it is. Codes do not change once they are published.
+type Code string
+
+// The codes of problems.
+const (
+	CodeInvalid              Code = "ERR_INVALID"
+	CodeMalformed            Code = "ERR_MALFORMED"
+	CodeUnauthenticated      Code = "ERR_UNAUTHENTICATED"
+	CodeForbidden            Code = "ERR_FORBIDDEN"
+	CodeQuotaExceeded        Code = "ERR_QUOTA_EXCEEDED"
+	CodeRefused              Code = "ERR_REFUSED"
+	CodeNotFound             Code = "ERR_NOT_FOUND"
+	CodeMethodNotAllowed     Code = "ERR_METHOD_NOT_ALLOWED"
+	CodeUnsupportedMedia     Code = "ERR_UNSUPPORTED_MEDIA_TYPE"
+	CodeAlreadyExists        Code = "ERR_ALREADY_EXISTS"
+	CodeConflict             Code = "ERR_CONFLICT"
+	CodePreconditionFailed   Code = "ERR_PRECONDITION_FAILED"
+	CodePreconditionRequired Code = "ERR_PRECONDITION_REQUIRED"
+	CodeTooLarge             Code = "ERR_TOO_LARGE"
+	CodeTooManyRequests      Code = "ERR_TOO_MANY_REQUESTS"
+	CodeTimeout              Code = "ERR_TIMEOUT"
+	CodeUnavailable          Code = "ERR_UNAVAILABLE"
+	CodeInternal             Code = "ERR_INTERNAL"
+)
+
+// Who has to act on a problem.
+const (
+	ownerUser     = "user"
+	ownerOperator = "operator"
+)
+
+// problemKind is what is the same for all problems with a code.
+type problemKind struct {
+	status    int
+	title     string
+	owner     string
+	retryable bool
+	hint      string
+}
+
+// problemKinds is the catalogue. The documentation page shows it.
+var problemKinds = map[Code]problemKind{
+	CodeInvalid:              {http.StatusUnprocessableEntity, "The request is not valid", ownerUser, false, "Correct what errors names."},
+	CodeMalformed:            {http.StatusBadRequest, "The request cannot be read", ownerUser, false, "Send one JSON object as /openapi.json describes it."},
+	CodeUnauthenticated:      {http.StatusUnauthorized, "It is not known who you are", ownerUser, false, "Log in again (canopy login), or send a token that is valid."},
+	CodeForbidden:            {http.StatusForbidden, "You may not do this", ownerUser, false, "Ask an owner of the project for the role that may, or an administrator."},
+	CodeQuotaExceeded:        {http.StatusConflict, "The project's quota is exceeded", ownerUser, false, "Ask for less, free something, or have an administrator raise the quota."},
+	CodeRefused:              {http.StatusConflict, "A rule of the platform forbids this", ownerUser, false, "Do what the detail says first."},
+	CodeNotFound:             {http.StatusNotFound, "There is no such thing", ownerUser, false, "Look at the list of what there is."},
+	CodeMethodNotAllowed:     {http.StatusMethodNotAllowed, "This cannot be done here", ownerUser, false, "Use one of the methods that the header Allow names."},
+	CodeUnsupportedMedia:     {http.StatusUnsupportedMediaType, "The body has a type that is not understood", ownerUser, false, "Send application/json, or application/merge-patch+json with PATCH."},
+	CodeAlreadyExists:        {http.StatusConflict, "It exists already", ownerUser, false, "Choose another name, or change the one that exists."},
+	CodeConflict:             {http.StatusConflict, "Somebody else was faster", ownerUser, true, "Read it again, and try again."},
+	CodePreconditionFailed:   {http.StatusPreconditionFailed, "It has changed since you read it", ownerUser, true, "Read it again, make your change in what is there now, and send the new ETag as If-Match."},
+	CodePreconditionRequired: {http.StatusPreconditionRequired, "The header If-Match is missing", ownerUser, false, "Send the ETag that came with what you want to change, or * to change it whatever it is."},
+	CodeTooLarge:             {http.StatusRequestEntityTooLarge, "The request is too large", ownerUser, false, "Send less: a megabyte and 64 levels at the most."},
+	CodeTooManyRequests:      {http.StatusTooManyRequests, "You ask too often", ownerUser, true, "Wait as long as Retry-After says; watch instead of asking again and again."},
+	CodeTimeout:              {http.StatusGatewayTimeout, "It took too long", ownerOperator, true, "Try again; if it stays so, tell the operator the requestId."},
+	CodeUnavailable:          {http.StatusServiceUnavailable, "The platform cannot answer now", ownerOperator, true, "Try again; if it stays so, tell the operator the requestId."},
+	CodeInternal:             {http.StatusInternalServerError, "This is a defect of the server", ownerOperator, false, "Tell the operator the requestId."},
+}
+
+// Problem is what every error looks like: RFC 9457, with what a program needs to decide what to do next.
+type Problem struct {
+	Type      string        `json:"type" doc:"Where the code is explained." example:"/docs#ERR_PRECONDITION_FAILED"`
+	Title     string        `json:"title" doc:"What kind of problem it is; the same for all with this code."`
+	Status    int           `json:"status" doc:"The status of the response."`
+	Detail    string        `json:"detail,omitempty" doc:"What went wrong this time."`
+	Instance  string        `json:"instance,omitempty" doc:"The path that was asked for."`
+	Code      Code          `json:"code" doc:"Which problem it is. Codes do not change." example:"ERR_PRECONDITION_FAILED"`
+	Owner     string        `json:"owner" enum:"user,operator" doc:"Who can solve it: who asked, or who runs the platform."`
+	Hint      string        `json:"hint,omitempty" doc:"What to do next."`
+	Retryable bool          `json:"retryable" doc:"Whether the same request may succeed later."`
+	RequestID string        `json:"requestId,omitempty" doc:"How the request is called in the server's log."`
+	Errors    []ProblemItem `json:"errors,omitempty" doc:"The places in the request that are wrong."`
+}
+
+// ProblemItem is one thing that is wrong with a request. What was sent is not repeated: it may be secret.
+type ProblemItem struct {
+	Location string `json:"location,omitempty" doc:"Where it is." example:"body.spec.version"`
+	Message  string `json:"message" doc:"What is wrong."`
+}
+
+// problem returns a problem with a code's usual hint.
+func problem(code Code, format string, args ...any) *Problem {
+	kind := problemKinds[code]
+	return &Problem{
+		Type: "/docs#" + string(code), Title: kind.title, Status: kind.status, Detail: fmt.Sprintf(format, args...),
+		Code: code, Owner: kind.owner, Hint: kind.hint, Retryable: kind.retryable,
+	}
+}
+
+// Error returns the detail.
+func (p *Problem) Error() string { return cmp.Or(p.Detail, p.Title) }
+
+// GetStatus returns the status of the response.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is that of problems.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// at says where in the request it is wrong.
+func (p *Problem) at(location, message string) *Problem {
+	p.Errors = append(p.Errors, ProblemItem{Location: location, Message: message})
+	return p
+}
+
+func init() {
+	// The errors of the framework itself look as ours do.
+	huma.NewError = frameworkProblem
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
+		p := frameworkProblem(status, message, errs...)
+		if ctx == nil {
+			return p
+		}
+		return located(ctx.Context(), p)
+	}
+	huma.ValidateStrictCasing = true
+	huma.DefaultArrayNullable = false
+}
+
+// frameworkCodes are the codes for what the framework finds wrong itself.
+var frameworkCodes = map[int]Code{
+	http.StatusBadRequest: CodeMalformed, http.StatusUnprocessableEntity: CodeInvalid, http.StatusUnsupportedMediaType: CodeUnsupportedMedia,
+	http.StatusRequestEntityTooLarge: CodeTooLarge, http.StatusRequestTimeout: CodeTimeout, http.StatusNotFound: CodeNotFound,
+	http.StatusMethodNotAllowed: CodeMethodNotAllowed,
+}
+
+func frameworkProblem(status int, message string, errs ...error) huma.StatusError {
+	code, ok := frameworkCodes[status]
+	if !ok {
+		// What an error says that nobody foresaw is for the log, which has it by the request's ID.
+		return problem(CodeInternal, "")
+	}
+	p := problem(code, "%s", message)
+	p.Status = cmp.Or(status, p.Status)
+	for _, err := range errs {
+		var known *Problem
+		if errors.As(err, &known) {
+			return known
+		}
+		var detailed huma.ErrorDetailer
+		if errors.As(err, &detailed) {
+			p.at(detailed.ErrorDetail().Location, detailed.ErrorDetail().Message)
+		} else if err != nil {
+			p.at("", err.Error())
+		}
+	}
+	return p
+}
+
+// located says in a problem which request it belongs to.
+func located(ctx context.Context, err huma.StatusError) huma.StatusError {
+	p := &Problem{}
+	if errors.As(err, &p) && p.RequestID == "" {
+		if call := callOf(ctx); call != nil {
+			p.RequestID, p.Instance = call.id, call.path
+		}
+	}
+	return err
+}
+
+// fail turns whatever went wrong into a problem. What is nobody's business but the operator's goes to the log only.
+func fail(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	var p *Problem
+	if !errors.As(err, &p) {
+		p = kubernetesProblem(err)
+	}
+	if p.Owner == ownerOperator {
+		logger(ctx).Error(err, "A request failed", "code", p.Code)
+	}
+	return located(ctx, p)
+}
+
+// kubernetesProblem translates what the Kubernetes API answered.
+func kubernetesProblem(err error) *Problem {
+	var status apierrors.APIStatus
+	known := errors.As(err, &status)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
+		return problem(CodeTimeout, "")
+	case errors.Is(err, context.Canceled):
+		return problem(CodeTimeout, "the request was given up")
+	case !known:
+		return problem(CodeUnavailable, "")
+	case apierrors.IsForbidden(err):
+		return forbiddenProblem(status.Status())
+	case apierrors.IsNotFound(err):
+		return problem(CodeNotFound, "there is no %s %s", kindOfStatus(status.Status()), nameOfStatus(status.Status()))
+	case apierrors.IsAlreadyExists(err):
+		return problem(CodeAlreadyExists, "there is a %s %s already", kindOfStatus(status.Status()), nameOfStatus(status.Status()))
+	case apierrors.IsConflict(err):
+		return problem(CodePreconditionFailed, "%s %s has changed in the meantime", kindOfStatus(status.Status()), nameOfStatus(status.Status()))
+	case apierrors.IsInvalid(err):
+		return invalidProblem(status.Status())
+	case apierrors.IsBadRequest(err):
+		return strictProblem(status.Status())
+	case apierrors.IsRequestEntityTooLargeError(err):
+		return problem(CodeTooLarge, "")
+	case apierrors.IsTooManyRequests(err), apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err), apierrors.IsUnauthorized(err):
+		return problem(CodeUnavailable, "")
+	case status.Status().Code >= http.StatusBadRequest && status.Status().Code < http.StatusInternalServerError:
+		return problem(CodeInvalid, "%s", status.Status().Message)
+	}
+	return problem(CodeUnavailable, "")
+}
+
+func kindOfStatus(status metav1.Status) string {
+	if status.Details == nil || status.Details.Kind == "" {
+		return "object"
+	}
+	return status.Details.Kind
+}
+
+func nameOfStatus(status metav1.Status) string {
+	if status.Details == nil {
+		return ""
+	}
+	return status.Details.Name
+}
+
+// policyPrefix is what Kubernetes puts before the message of an admission policy.
+var policyPrefix = regexp.MustCompile(`^.*ValidatingAdmissionPolicy '([^']*)' with binding '[^']*' denied request: `)
+
+// forbiddenProblem tells a missing right from a rule that nobody may break, and from a quota.
+func forbiddenProblem(status metav1.Status) *Problem {
+	policy := policyPrefix.FindStringSubmatch(status.Message)
+	detail := policyPrefix.ReplaceAllString(status.Message, "")
+	switch {
+	case policy != nil && strings.HasPrefix(detail, "quota of project"), strings.Contains(detail, "exceeded quota: "):
+		return problem(CodeQuotaExceeded, "%s", detail)
+	case policy != nil && strings.HasPrefix(detail, "owners may"):
+		return problem(CodeForbidden, "%s", detail)
+	case policy != nil:
+		return problem(CodeRefused, "%s", detail)
+	}
+	return problem(CodeForbidden, "%s", detail)
+}
+
+func invalidProblem(status metav1.Status) *Problem {
+	p := problem(CodeInvalid, "%s", status.Message)
+	if status.Details == nil {
+		return p
+	}
+	for _, cause := range status.Details.Causes {
+		p.at(bodyLocation(cause.Field), cause.Message)
+	}
+	if len(p.Errors) > 0 {
+		p.Detail = fmt.Sprintf("%s %s is not valid", kindOfStatus(status), nameOfStatus(status))
+	}
+	return p
+}
+
+func bodyLocation(field string) string {
+	if field == "" || field == "<nil>" {
+		return "body"
+	}
+	return "body." + strings.TrimPrefix(field, ".")
+}
+
+// unknownField is how Kubernetes names a field that it does not know.
+var unknownField = regexp.MustCompile(`(unknown|duplicate) field "([^"]+)"`)
+
+func strictProblem(status metav1.Status) *Problem {
+	fields := unknownField.FindAllStringSubmatch(status.Message, -1)
+	if len(fields) == 0 {
+		return problem(CodeInvalid, "%s", status.Message)
+	}
+	p := problem(CodeInvalid, "the request has fields that are not known")
+	for _, field := range fields {
+		p.at(bodyLocation(field[2]), field[1]+" field")
+	}
+	return p
+}

@@ -1,0 +1,235 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package apiserver runs beside the master: the REST API by which the command, the dashboard and everybody's own programs use the
+// platform. It reads the master's kinds from a cache, after Kubernetes' RBAC has said that the caller may see them, and writes
+// them by impersonating the caller, so that there is no second permission model.
+//
+//	request ─► begin ─► route ─► authenticate ─► validate ─► read: SubjectAccessReview, cache
+//	           ID, end                           (schemas    write: Kubernetes, as the caller
+//	                                              of the CRDs)
+package apiserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/api/v1alpha1"
+)
+
+// Options is what a server is told.
+type Options struct {
+	// Config reaches the master's Kubernetes API, as somebody who may impersonate users and groups there.
+	Config *rest.Config
+	// Authenticator says who a caller is; nil: service accounts of the master only.
+	Authenticator authenticator.Request
+	// Handlers serve further paths of the same origin, such as "/auth/", to anybody. They keep the names of net/http.
+	Handlers map[string]http.Handler
+	// Version is that of the platform.
+	Version string
+}
+
+// Server serves the API.
+type Server struct {
+	opts   Options
+	scheme *runtime.Scheme
+	cache  cache.Cache
+	// seen has the kinds that are served, and how much of them the cache knows.
+	seen map[reflect.Type]*freshness
+	access *Access
+	// asCaller writes as whoever the context's request is from.
+	asCaller client.Client
+	handler  http.Handler
+	api      huma.API
+}
+
+// Scheme returns the kinds that the server reads and writes.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// New returns a server. It serves once Start has filled its cache.
+func New(opts Options) (*Server, error) {
+	config := rest.CopyConfig(opts.Config)
+	config.QPS = -1 // the API server has its own fairness
+	config.WarningHandlerWithContext = warnings{}
+	s := &Server{opts: opts, scheme: Scheme(), seen: map[reflect.Type]*freshness{}}
+	if s.opts.Authenticator == nil {
+		review, err := TokenReview(config)
+		if err != nil {
+			return nil, fmt.Errorf("setting up the review of tokens: %w", err)
+		}
+		s.opts.Authenticator = review
+	}
+	var err error
+	if s.access, err = newAccess(config); err != nil {
+		return nil, fmt.Errorf("setting up the review of rights: %w", err)
+	}
+	if s.cache, err = cache.New(config, cache.Options{Scheme: s.scheme, DefaultTransform: cache.TransformStripManagedFields()}); err != nil {
+		return nil, fmt.Errorf("setting up the cache: %w", err)
+	}
+	writer := rest.CopyConfig(config)
+	writer.Wrap(func(next http.RoundTripper) http.RoundTripper { return impersonate{next} })
+	if s.asCaller, err = newWriter(config, writer); err != nil {
+		return nil, fmt.Errorf("setting up the client: %w", err)
+	}
+	mux := http.NewServeMux()
+	if s.api, err = newAPI(mux, opts.Version); err != nil {
+		return nil, err
+	}
+	s.api.UseMiddleware(s.authenticate)
+	s.routes()
+	for pattern, handler := range opts.Handlers {
+		mux.Handle(pattern, handler)
+	}
+	s.handler = s.begin(s.route(mux))
+	return s, nil
+}
+
+// newWriter returns a client that knows the kinds by itself, so that it asks for nothing in anybody's name but to write.
+func newWriter(own, writer *rest.Config) (client.Client, error) {
+	ownClient, err := client.New(own, client.Options{Scheme: Scheme()})
+	if err != nil {
+		return nil, err
+	}
+	return client.New(writer, client.Options{Scheme: Scheme(), Mapper: ownClient.RESTMapper()})
+}
+
+// Document returns the OpenAPI document: all that there is to know of the API.
+func Document(version string) ([]byte, error) {
+	s := &Server{seen: map[reflect.Type]*freshness{}}
+	var err error
+	if s.api, err = newAPI(http.NewServeMux(), version); err != nil {
+		return nil, err
+	}
+	s.routes()
+	return s.api.OpenAPI().MarshalJSON()
+}
+
+func newAPI(mux *http.ServeMux, version string) (huma.API, error) {
+	registry, err := newRegistry()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kinds: %w", err)
+	}
+	return humago.New(mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "Canopy", Version: version, License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+				Description: "The API of the Canopy platform. Objects are the kinds of canopy.dev/v1alpha1 as kubectl shows them.",
+			},
+			Components: &huma.Components{
+				Schemas: registry,
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"bearer": {Type: "http", Scheme: "bearer", Description: "A token of a login, or of a service account."},
+				},
+			},
+			Security: []map[string][]string{{"bearer": {}}},
+		},
+		OpenAPIPath: "/openapi", Formats: formats(), DefaultFormat: jsonType, RejectUnknownQueryParameters: true,
+	}), nil
+}
+
+// Start fills the cache and keeps it until ctx ends.
+func (s *Server) Start(ctx context.Context) error {
+	for _, kind := range s.seen {
+		if err := kind.follow(ctx, s.cache); err != nil {
+			return fmt.Errorf("watching %T: %w", kind.object, err)
+		}
+	}
+	return s.cache.Start(ctx)
+}
+
+// WaitForSync waits until the cache is filled; it reports false if ctx ends before.
+func (s *Server) WaitForSync(ctx context.Context) bool { return s.cache.WaitForCacheSync(ctx) }
+
+// Handler serves the API and everything else on its origin.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Serve serves on a listener until ctx ends, and then lets requests that have begun come to their end.
+func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tls.Config) error {
+	server := &http.Server{
+		Handler: s.handler, TLSConfig: tlsConfig, ReadHeaderTimeout: headerTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		stopped <- server.Shutdown(last)
+	})
+	defer stop()
+	err := server.ServeTLS(listener, "", "")
+	if errors.Is(err, http.ErrServerClosed) {
+		return <-stopped
+	}
+	return err
+}
+
+// authenticate finds out who the caller is, except where that does not matter.
+func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
+	if isPublic(ctx.Operation()) {
+		next(ctx)
+		return
+	}
+	r, w := humago.Unwrap(ctx)
+	response, ok, err := s.opts.Authenticator.AuthenticateRequest(r)
+	if err != nil || !ok {
+		detail := "the request has no token"
+		if r.Header.Get("Authorization") != "" {
+			detail = "the token is not valid, or not any more"
+		}
+		if err != nil {
+			logger(ctx.Context()).V(1).Info("A caller was not let in", "error", err.Error())
+		}
+		writeProblem(ctx.Context(), w, problem(CodeUnauthenticated, "%s", detail))
+		return
+	}
+	caller, err := callerOf(response.User)
+	if err != nil {
+		var p *Problem
+		if errors.As(err, &p) {
+			writeProblem(ctx.Context(), w, p)
+		}
+		return
+	}
+	callOf(ctx.Context()).user = caller
+	next(ctx)
+}
+
+// publicKey marks operations that are for anybody.
+const publicKey = "public"
+
+func isPublic(op *huma.Operation) bool {
+	public, _ := op.Metadata[publicKey].(bool)
+	return public
+}
+
+// warnings keeps what Kubernetes warns of while it serves a request of ours.
+type warnings struct{}
+
+// HandleWarningHeaderWithContext keeps one.
+func (warnings) HandleWarningHeaderWithContext(ctx context.Context, code int, _, text string) {
+	if c := callOf(ctx); c != nil && code == 299 && text != "" {
+		c.warnings = append(c.warnings, text)
+	}
+}
