@@ -361,6 +361,7 @@ func mirror(cluster *v1alpha1.Cluster, hc *hostingv1alpha1.HostedCluster) {
 	}
 	status := hc.DeepCopy().Status
 	cluster.Status.Version, cluster.Status.Endpoint = status.Version, status.Endpoint
+	cluster.Status.TLSServerName, cluster.Status.CertificateAuthority = status.TLSServerName, status.CertificateAuthority
 	cluster.Status.Components, cluster.Status.NodePools = status.Components, status.NodePools
 	cluster.Status.ReadyNodes = status.ReadyNodes
 }

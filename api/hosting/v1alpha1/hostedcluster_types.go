@@ -429,6 +429,11 @@ type HostedClusterStatus struct {
 	// +optional
 	TLSServerName string `json:"tlsServerName,omitempty"`
 
+	// certificateAuthority is the PEM-encoded certificate of the authority by which clients know the API.
+	//
+	// +optional
+	CertificateAuthority string `json:"certificateAuthority,omitempty"`
+
 	// exposeStrategy is the strategy that the endpoint is of.
 	//
 	// +optional
