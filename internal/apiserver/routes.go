@@ -26,6 +26,8 @@ func (s *Server) routes() {
 		parent: func(pool *v1alpha1.NodePool) *string { return &pool.Spec.Cluster },
 	})
 	serveClusters(s)
+	serveKubeconfig(s)
+	serveTokens(s)
 	serveSelf(s)
 }
 

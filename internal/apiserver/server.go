@@ -41,6 +41,8 @@ type Options struct {
 	Authenticator authenticator.Request
 	// Handlers serve further paths of the same origin, such as "/auth/", to anybody. They keep the names of net/http.
 	Handlers map[string]http.Handler
+	// PublicURL is where people reach the API, for example "https://canopy.example.com".
+	PublicURL string
 	// Version is that of the platform.
 	Version string
 }
@@ -53,6 +55,8 @@ type Server struct {
 	// seen has the kinds that are served, and how much of them the cache knows.
 	seen map[reflect.Type]*freshness
 	access *Access
+	// own reads and writes in the server's own name.
+	own client.Client
 	// asCaller writes as whoever the context's request is from.
 	asCaller client.Client
 	handler  http.Handler
@@ -89,7 +93,10 @@ func New(opts Options) (*Server, error) {
 	}
 	writer := rest.CopyConfig(config)
 	writer.Wrap(func(next http.RoundTripper) http.RoundTripper { return impersonate{next} })
-	if s.asCaller, err = newWriter(config, writer); err != nil {
+	if s.own, err = client.New(config, client.Options{Scheme: Scheme()}); err != nil {
+		return nil, fmt.Errorf("setting up the client: %w", err)
+	}
+	if s.asCaller, err = client.New(writer, client.Options{Scheme: Scheme(), Mapper: s.own.RESTMapper()}); err != nil {
 		return nil, fmt.Errorf("setting up the client: %w", err)
 	}
 	mux := http.NewServeMux()
@@ -103,15 +110,6 @@ func New(opts Options) (*Server, error) {
 	}
 	s.handler = s.begin(s.route(mux))
 	return s, nil
-}
-
-// newWriter returns a client that knows the kinds by itself, so that it asks for nothing in anybody's name but to write.
-func newWriter(own, writer *rest.Config) (client.Client, error) {
-	ownClient, err := client.New(own, client.Options{Scheme: Scheme()})
-	if err != nil {
-		return nil, err
-	}
-	return client.New(writer, client.Options{Scheme: Scheme(), Mapper: ownClient.RESTMapper()})
 }
 
 // Document returns the OpenAPI document: all that there is to know of the API.

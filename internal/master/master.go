@@ -28,6 +28,7 @@ import (
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/identity"
 )
 
 // Options is what a master manager is told.
@@ -95,8 +96,11 @@ func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
 			ByObject: map[client.Object]cache.ByObject{
 				// No Secret of anybody else's is read.
 				&corev1.Secret{}: {Namespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {}}},
-				// Nor any other quota.
-				&corev1.ConfigMap{}:     {Field: fields.OneTermEqualSelector("metadata.name", quotaName)},
+				// Nor any other quota, and of the system's ConfigMaps only the issuers.
+				&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
+					v1alpha1.SystemNamespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", identity.ConfigMapName)},
+					cache.AllNamespaces:      {FieldSelector: fields.OneTermEqualSelector("metadata.name", quotaName)},
+				}},
 				&corev1.ResourceQuota{}: {Field: fields.OneTermEqualSelector("metadata.name", quotaName)},
 			},
 		},
