@@ -47,7 +47,7 @@ change it and apply it.`,
 	}
 	cmd.AddCommand(
 		newCreateClusterCommand(false), newCreateNodePoolCommand(), newCreateProjectCommand(), newCreateSSHKeyCommand(), newCreateMemberCommand(),
-		newCreateServiceAccountCommand(),
+		newCreateServiceAccountCommand(), newCreateTokenCommand(),
 	)
 	return cmd
 }

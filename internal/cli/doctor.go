@@ -36,7 +36,9 @@ type check struct {
 }
 
 var checks = []check{
-	{"platform", func(_ context.Context, s *session) (string, error) { return s.current.Name + " at " + s.current.Server, nil }},
+	{"platform", func(_ context.Context, s *session) (string, error) {
+		return s.current.Name + " at " + s.current.Server, nil
+	}},
 	{"server", checkServer},
 	{"clock", checkClock},
 	{"login", checkLogin},
@@ -83,14 +85,14 @@ func checkServer(ctx context.Context, s *session) (string, error) {
 	var server struct {
 		Version string `json:"version"`
 	}
-	if err := s.anonymous().Into(ctx, api.Request{Path: api.Path("version")}, &server); err != nil {
+	if err := s.anonymous.Into(ctx, api.Request{Path: api.Path("version")}, &server); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("answers in %s, its certificate is trusted; version %s, and this command %s", time.Since(start).Round(time.Millisecond), server.Version, ownVersion()), nil
 }
 
 func checkClock(ctx context.Context, s *session) (string, error) {
-	resp, err := s.anonymous().Do(ctx, api.Request{Path: api.Path("version")})
+	resp, err := s.anonymous.Do(ctx, api.Request{Path: api.Path("version")})
 	if err != nil {
 		return "", err
 	}

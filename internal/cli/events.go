@@ -211,7 +211,7 @@ func (o *getOptions) watchAll(ctx context.Context, s *session, references []refe
 	wanted := func(u *unstructured.Unstructured) bool {
 		return slices.ContainsFunc(references, func(r reference) bool { return r.name == "" || r.name == u.GetName() })
 	}
-	err := s.follow(ctx, []string{n.plural}, project, func(ctx context.Context) (bool, error) {
+	err := s.follow(ctx, []string{n.segment()}, project, func(ctx context.Context) (bool, error) {
 		list, err := s.list(ctx, n, o.all, o.query())
 		if err != nil {
 			return false, err

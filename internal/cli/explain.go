@@ -64,7 +64,7 @@ func newVersionCommand() *cobra.Command {
 				var server struct {
 					Version string `json:"version"`
 				}
-				if err := s.anonymous().Into(cmd.Context(), api.Request{Path: api.Path("version")}, &server); err != nil {
+				if err := s.anonymous.Into(cmd.Context(), api.Request{Path: api.Path("version")}, &server); err != nil {
 					return explain("asking "+s.current.Server+" for its version", err)
 				}
 				versions["server"] = server.Version

@@ -182,7 +182,7 @@ func (s *session) logIn(ctx context.Context, wanted string, device bool) (*crede
 	var ways struct {
 		Issuers []credential.Issuer `json:"issuers"`
 	}
-	if err := s.anonymous().Into(ctx, api.Request{Path: api.Path("login")}, &ways); err != nil {
+	if err := s.anonymous.Into(ctx, api.Request{Path: api.Path("login")}, &ways); err != nil {
 		return nil, explain("asking "+s.current.Server+" how to log in", err)
 	}
 	wanted = cmp.Or(wanted, s.current.Issuer)

@@ -54,7 +54,9 @@ func (f *clientFlags) addCluster(cmd *cobra.Command) {
 type session struct {
 	current config.Current
 	client  *api.Client
-	store   *credential.Store
+	// anonymous does not say who asks.
+	anonymous *api.Client
+	store     *credential.Store
 
 	in       io.Reader
 	out, err io.Writer
@@ -82,7 +84,12 @@ func (f *clientFlags) openContext(cmd *cobra.Command, current config.Current) (*
 	if err != nil {
 		return nil, err
 	}
-	s.store = &credential.Store{Context: current.Name, HTTP: plain}
+	s.anonymous = &api.Client{Server: current.Server, HTTP: plain}
+	s.store = &credential.Store{Context: current.Name, HTTP: func(issuer credential.Issuer) (*http.Client, error) {
+		own := options
+		own.Token, own.Authority = nil, issuer.CertificateAuthority
+		return api.NewHTTP(own)
+	}}
 	options.Token = s.token
 	client, err := api.NewHTTP(options)
 	if err != nil {
@@ -90,11 +97,6 @@ func (f *clientFlags) openContext(cmd *cobra.Command, current config.Current) (*
 	}
 	s.client = &api.Client{Server: current.Server, HTTP: client}
 	return s, nil
-}
-
-// anonymous returns a client that does not say who asks.
-func (s *session) anonymous() *api.Client {
-	return &api.Client{Server: s.current.Server, HTTP: s.store.HTTP}
 }
 
 // token returns what requests are sent with.

@@ -166,7 +166,7 @@ func watched(n *noun) []string {
 	if n.kind == "Cluster" {
 		return []string{"clusters", "nodepools"}
 	}
-	return []string{n.plural}
+	return []string{n.segment()}
 }
 
 // awaitGoal waits until the thing has reached the goal.

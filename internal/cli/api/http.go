@@ -27,6 +27,8 @@ import (
 // Options say how the API is reached.
 type Options struct {
 	Context config.Context
+	// Authority are further certificates in PEM that those of servers may be signed by.
+	Authority string
 	// Token returns what requests are sent with; nil: they are sent without.
 	Token func(context.Context) (string, error)
 	// UserAgent is how the command calls itself.
@@ -43,6 +45,9 @@ func NewHTTP(o Options) (*http.Client, error) {
 	}
 	if pem := o.Context.CertificateAuthorityData; len(pem) > 0 && !roots.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("the certificate authority of the context %s is no certificate in PEM", o.Context.Name)
+	}
+	if o.Authority != "" && !roots.AppendCertsFromPEM([]byte(o.Authority)) {
+		return nil, errors.New("the issuer's certificate authority is no certificate in PEM")
 	}
 	base := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck // it is one
 	base.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}

@@ -32,7 +32,6 @@ const (
 	EventModified  = "modified"
 	EventDeleted   = "deleted"
 	eventRelist    = "relist"
-	eventError     = "error"
 )
 
 // mostEvent is how large one event may be, in bytes.
@@ -77,10 +76,7 @@ func (c *Client) Watch(ctx context.Context, kinds []string, project string, on f
 		}
 	})
 	err = connection.Connect()
-	switch {
-	case done:
-		return nil
-	case broken != nil:
+	if done || broken != nil {
 		return broken
 	}
 	var wrapped *sse.ConnectionError
@@ -124,12 +120,6 @@ func readEvent(e sse.Event) (Event, error) {
 		return Event{Type: e.Type, Object: &unstructured.Unstructured{Object: data.Object}}, nil
 	case eventRelist:
 		return Event{Type: EventConnected}, nil
-	case eventError:
-		p := &Problem{}
-		if err := json.Unmarshal([]byte(e.Data), p); err != nil || p.Title == "" {
-			p.Title = e.Data
-		}
-		return Event{}, p
 	}
-	return Event{}, nil
+	return Event{}, nil // an error, too: the stream ends, and whoever connects again is told what is wrong, if something still is
 }

@@ -38,6 +38,8 @@ type Issuer struct {
 	ClientID   string   `json:"clientID"`
 	Scopes     []string `json:"scopes"`
 	DeviceCode bool     `json:"deviceCode"` // whether a login can be confirmed on another device
+	// CertificateAuthority is the authority of the issuer's certificate, in PEM; none: one that the machine or the platform knows.
+	CertificateAuthority string `json:"certificateAuthority,omitempty"`
 }
 
 // Credential is what a login left.
@@ -60,8 +62,8 @@ func (c *Credential) usable(now time.Time) bool {
 type Store struct {
 	// Context is the name of the context.
 	Context string
-	// HTTP calls the issuer.
-	HTTP *http.Client
+	// HTTP returns what calls an issuer.
+	HTTP func(Issuer) (*http.Client, error)
 
 	now func() time.Time // for tests; nil: time.Now
 }
@@ -219,20 +221,27 @@ func hideBody(err error) error {
 type provider struct {
 	*oidc.Provider
 
-	ctx context.Context //nolint:containedctx // how oauth2 and go-oidc are told what calls the issuer
+	ctx    context.Context //nolint:containedctx // how oauth2 and go-oidc are told what calls the issuer
+	client *http.Client
 }
 
-func discover(ctx context.Context, client *http.Client, issuer Issuer) (*provider, error) {
+func discover(ctx context.Context, clientFor func(Issuer) (*http.Client, error), issuer Issuer) (*provider, error) {
+	client, err := clientFor(issuer)
+	if err != nil {
+		return nil, err
+	}
 	ctx = oidc.ClientContext(ctx, client)
 	found, err := oidc.NewProvider(ctx, issuer.Issuer)
 	if err != nil {
 		return nil, fmt.Errorf("asking the issuer %s how to log in: %w", issuer.Issuer, err)
 	}
-	return &provider{Provider: found, ctx: ctx}, nil
+	return &provider{Provider: found, ctx: ctx, client: client}, nil
 }
 
 func (p *provider) config(issuer Issuer, redirect string) *oauth2.Config {
-	return &oauth2.Config{ClientID: issuer.ClientID, Endpoint: p.Endpoint(), RedirectURL: redirect, Scopes: issuer.Scopes}
+	endpoint := p.Endpoint()
+	endpoint.AuthStyle = oauth2.AuthStyleInParams // a client without a secret; trying the other way first could use a refresh token up
+	return &oauth2.Config{ClientID: issuer.ClientID, Endpoint: endpoint, RedirectURL: redirect, Scopes: issuer.Scopes}
 }
 
 // credential takes the ID token out of what the issuer gave, and checks it. nonce is empty for a token that no browser asked for.
@@ -266,7 +275,7 @@ func (s *Store) Revoke(ctx context.Context, c *Credential) error {
 	if err := provider.Claims(&endpoints); err != nil || endpoints.Revocation == "" {
 		return err
 	}
-	return revoke(ctx, s.HTTP, endpoints.Revocation, c)
+	return revoke(ctx, provider.client, endpoints.Revocation, c)
 }
 
 // ExpiryOf returns when a token runs out, as it says itself, and zero for one that does not say. The token is not checked: that is for

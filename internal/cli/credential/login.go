@@ -28,7 +28,7 @@ const loginTimeout = 10 * time.Minute
 // Login logs a person in.
 type Login struct {
 	Issuer Issuer
-	HTTP   *http.Client
+	HTTP   func(Issuer) (*http.Client, error)
 	// Device is for a machine that has no browser: the person confirms a code on another device.
 	Device bool
 	// Open shows a page to the person; nil: the browser of the machine.
