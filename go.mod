@@ -49,7 +49,10 @@ require (
 	github.com/tmaxmax/go-sse v0.12.0
 )
 
-require github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
+require (
+	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
+	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect
+)
 
 require (
 	cel.dev/expr v0.25.2 // indirect

@@ -145,6 +145,9 @@ func (s *session) put(ctx context.Context, i item, dryRun bool) (after, before *
 			request.Header, request.Body = there.etag(), merged(before, clean(i.object)).Object
 		}
 		after, err = s.client.Object(ctx, request)
+		if dryRun && before == nil && i.noun.scope == inCluster && api.IsNotFound(err) { // its cluster is made before it is
+			return clean(i.object), nil, nil
+		}
 		if !api.IsStale(err) || attempt == putAttempts {
 			return after, before, explain("writing "+i.String(), err)
 		}

@@ -79,17 +79,21 @@ func grouped(root *cobra.Command, group string, commands ...*cobra.Command) {
 }
 
 // explainArguments makes wrong arguments errors of the command's use, with what to type instead. A command that is only there
-// for its subcommands says so when it is given another one.
+// for its subcommands shows them, and says so when it is given another one.
 func explainArguments(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
+		group := !cmd.Runnable()
+		if group {
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			err := check(cmd, args)
 			if err == nil {
 				return nil
 			}
 			e := &output.Error{Exit: output.ExitUsage, What: err.Error(), Next: cmd.CommandPath() + " --help", Err: err}
-			if cmd.Args != nil && !cmd.Runnable() {
-				e.Why = "it is one of " + sentence(subcommands(cmd))
+			if group {
+				e.Why = "after it comes one of " + strings.Join(subcommands(cmd), ", ")
 			}
 			return e
 		}

@@ -109,11 +109,11 @@ func failed(generation int64, conditions []metav1.Condition) (string, bool) {
 	if ready.Status == metav1.ConditionTrue || ready.ObservedGeneration < generation {
 		return "", false
 	}
-	return ready.Message, slices.Contains(terminal, ready.Reason)
+	return ready.Message, slices.Contains(incurable, ready.Reason)
 }
 
-// terminal are the reasons that time does not cure.
-var terminal = []string{
+// incurable are the reasons that time does not cure.
+var incurable = []string{
 	v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonUnsupportedVersion, v1alpha1.ReasonForbidden, v1alpha1.ReasonDatacenterMissing,
 	v1alpha1.ReasonPresetMissing, v1alpha1.ReasonSSHKeyMissing, v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonSeedMissing,
 	v1alpha1.ReasonSeedDrained, v1alpha1.ReasonSecretMissing,

@@ -84,7 +84,7 @@ func explainUp(err error) error {
 		return err
 	}
 	return fmt.Errorf("the step %q failed: %w\n\nRun `canopy up` again once the cause is gone; it carries on where it stopped. "+
-		"Logs: `canopy logs supervisor|containerd|kubelet|registry|kubeadm`", step.Step, step.Err)
+		"Logs: `canopy local logs supervisor|containerd|kubelet|registry|kubeadm`", step.Step, step.Err)
 }
 
 func isTerminal(w io.Writer) bool {

@@ -169,7 +169,7 @@ func (t *tracer) write(prefix string, dump func() ([]byte, error)) {
 // is JSON, too, and has its keys in base64.
 var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`(?im)^((?:authorization|cookie|set-cookie|x-csrf-token|location):[ \t]*)[^\r\n]+`),
-	regexp.MustCompile(`(?i)("[a-z_-]*(?:token|secret|password|code|verifier|kubeconfig|client-key-data|clientkeydata|privatekey)"\s*:\s*)"(?:[^"\\]|\\.)*"`),
+	regexp.MustCompile(`(?i)("[a-z_-]*(?:token|secret|password|device_code|verifier|kubeconfig|client-key-data|clientkeydata|privatekey)"\s*:\s*)"(?:[^"\\]|\\.)*"`),
 	regexp.MustCompile(`(?i)((?:^|[&?\s])(?:[a-z_]*token|code|code_verifier|device_code|client_secret|password|assertion)=)[^&\s]+`),
 	regexp.MustCompile(`(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?-----END`),
 	regexp.MustCompile(`()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`),
