@@ -13,6 +13,7 @@ func NewCommand() *cobra.Command {
 		newDownCommand(),
 		newImagesCommand(),
 		newInstallCommand(),
+		newIssuerCommand(),
 		newKubeconfigCommand(),
 		newLogsCommand(),
 		newRotateKeyCommand(),
