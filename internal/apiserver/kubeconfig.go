@@ -4,18 +4,25 @@
 package apiserver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/access"
 )
 
 const (
@@ -109,4 +116,95 @@ func kubeconfigOf(cluster *v1alpha1.Cluster, publicURL string) (*clientcmdapi.Co
 	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	config.CurrentContext = name
 	return config, nil
+}
+
+// CertificateQuery is what somebody wants a certificate for.
+type CertificateQuery struct {
+	Role string `json:"role" enum:"admin,viewer" doc:"What it allows: everything, or to see everything but Secrets."`
+	TTL  string `json:"ttl,omitempty" maxLength:"20" pattern:"^([0-9]+(h|m|s))+$" example:"1h" doc:"How long it is valid: between ten minutes and a day. Default: an hour."`
+}
+
+type certificateInput struct {
+	Place place
+	Body  CertificateQuery
+}
+
+// certificateTimeout is how long a cluster may take to sign.
+const certificateTimeout = 25 * time.Second
+
+// serveCertificates registers how somebody gets into a cluster with a certificate.
+func serveCertificates(s *Server) {
+	op := kubeconfigResponse(operation(http.MethodPost, "/projects/{project}/clusters/{name}/kubeconfig", "createClusterKubeconfig", "Make a kubeconfig with a short-lived certificate"),
+		"A kubeconfig with a client certificate and its key, which are kept nowhere. It cannot be revoked.")
+	op.Tags, op.DefaultStatus = []string{"clusters"}, http.StatusOK
+	huma.Register(s.api, op, func(ctx context.Context, in *certificateInput) (*kubeconfigOutput, error) {
+		config, err := s.certificate(ctx, in)
+		if err != nil {
+			return nil, fail(ctx, err)
+		}
+		return &kubeconfigOutput{ContentType: yamlType, Body: config}, nil
+	})
+}
+
+// certificate makes a key, has it certified by the cluster, by an AccessRequest in the caller's name, and forgets it.
+func (s *Server) certificate(ctx context.Context, in *certificateInput) ([]byte, error) {
+	role := v1alpha1.CertificateViewer
+	if in.Body.Role == "admin" {
+		role = v1alpha1.CertificateAdmin
+	}
+	cluster, err := s.cluster(ctx, "create", strings.ToLower(string(role))+"kubeconfig", in.Place)
+	if err != nil {
+		return nil, err
+	}
+	who := access.Request{User: callOf(ctx).user.GetName(), Groups: []string{access.GroupOf(role)}}
+	csr, key, err := access.NewRequest(who)
+	if err != nil {
+		return nil, err
+	}
+	request := &v1alpha1.AccessRequest{
+		ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, GenerateName: cluster.Name + "-"},
+		Spec:       v1alpha1.AccessRequestSpec{Cluster: cluster.Name, User: who.User, Role: role, TTL: cmp.Or(in.Body.TTL, "1h"), Request: string(csr)},
+	}
+	if err := s.requests(WriteQuery{}).Create(ctx, request); err != nil {
+		return nil, err
+	}
+	if err := s.signed(ctx, request); err != nil {
+		return nil, err
+	}
+	config, err := kubeconfigOf(cluster, s.opts.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	config.AuthInfos[config.CurrentContext] = &clientcmdapi.AuthInfo{ClientCertificateData: []byte(request.Status.Certificate), ClientKeyData: key}
+	config.Clusters[config.CurrentContext].Extensions = nil
+	return clientcmd.Write(*config)
+}
+
+// signed waits until a request has its certificate, and says what it waits for if it takes too long.
+func (s *Server) signed(ctx context.Context, request *v1alpha1.AccessRequest) error {
+	ctx, cancel := context.WithTimeout(ctx, certificateTimeout)
+	defer cancel()
+	watcher, err := s.asCaller.Watch(ctx, &v1alpha1.AccessRequestList{}, client.InNamespace(request.Namespace),
+		client.MatchingFields{"metadata.name": request.Name}, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: request.ResourceVersion}})
+	if err != nil {
+		return err
+	}
+	defer watcher.Stop()
+	for event := range watcher.ResultChan() {
+		if event.Type == watch.Error {
+			return apierrors.FromObject(event.Object)
+		}
+		seen, ok := event.Object.(*v1alpha1.AccessRequest)
+		if !ok {
+			continue
+		}
+		if *request = *seen; request.Status.Certificate != "" {
+			return nil
+		}
+	}
+	p := problem(CodeUnavailable, "the cluster has not signed the certificate in time")
+	if condition := meta.FindStatusCondition(request.Status.Conditions, v1alpha1.ConditionReady); condition != nil {
+		p.Detail = condition.Message
+	}
+	return p
 }

@@ -27,6 +27,7 @@ func (s *Server) routes() {
 	})
 	serveClusters(s)
 	serveKubeconfig(s)
+	serveCertificates(s)
 	serveTokens(s)
 	serveSelf(s)
 }

@@ -58,7 +58,7 @@ type Server struct {
 	// own reads and writes in the server's own name.
 	own client.Client
 	// asCaller writes as whoever the context's request is from.
-	asCaller client.Client
+	asCaller client.WithWatch
 	handler  http.Handler
 	api      huma.API
 }
@@ -96,7 +96,7 @@ func New(opts Options) (*Server, error) {
 	if s.own, err = client.New(config, client.Options{Scheme: Scheme()}); err != nil {
 		return nil, fmt.Errorf("setting up the client: %w", err)
 	}
-	if s.asCaller, err = client.New(writer, client.Options{Scheme: Scheme(), Mapper: s.own.RESTMapper()}); err != nil {
+	if s.asCaller, err = client.NewWithWatch(writer, client.Options{Scheme: Scheme(), Mapper: s.own.RESTMapper()}); err != nil {
 		return nil, fmt.Errorf("setting up the client: %w", err)
 	}
 	mux := http.NewServeMux()

@@ -157,3 +157,64 @@ func TestKubeconfig(t *testing.T) {
 		t.Errorf("the user of the kubeconfig: %+v", u)
 	}
 }
+
+func TestCertificates(t *testing.T) {
+	shared.project(t, "certificates",
+		v1alpha1.Member{Name: "olga@certificates", Role: v1alpha1.RoleOwner},
+		v1alpha1.Member{Name: "vera@certificates", Role: v1alpha1.RoleViewer})
+	cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "demo", Namespace: "project-certificates"}, Spec: v1alpha1.ClusterSpec{Datacenter: "none", Version: "1.37.2"}}
+	if err := shared.kube.Create(t.Context(), cluster); err != nil {
+		t.Fatal(err)
+	}
+	patch := []byte(`{"status":{"id":"abcdefghij","endpoint":"https://192.0.2.1:30043","certificateAuthority":"an authority"}}`)
+	if err := shared.kube.Status().Patch(t.Context(), cluster, client.RawPatch("application/merge-patch+json", patch)); err != nil {
+		t.Fatal(err)
+	}
+	olga, vera := shared.as(t, "olga@certificates"), shared.as(t, "vera@certificates")
+	path := "/api/v1/projects/certificates/clusters/demo/kubeconfig"
+	eventually(t, "the cluster is known", func(context.Context) bool { return vera.get(path).StatusCode == http.StatusOK })
+	vera.do(http.MethodPost, path, map[string]any{"role": "admin"}).isProblem(t, CodeForbidden)
+	olga.do(http.MethodPost, path, map[string]any{"role": "admin", "ttl": "25h"}).isProblem(t, CodeInvalid)
+	olga.do(http.MethodPost, path, map[string]any{"role": "root"}).isProblem(t, CodeInvalid)
+
+	config := rest.CopyConfig(&kubeConfig)
+	config.Impersonate = rest.ImpersonationConfig{UserName: "vera@certificates"}
+	direct, err := client.New(config, client.Options{Scheme: Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := func(user string, role v1alpha1.CertificateRole) error {
+		return direct.Create(t.Context(), &v1alpha1.AccessRequest{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "a-", Namespace: "project-certificates"},
+			Spec:       v1alpha1.AccessRequestSpec{Cluster: "demo", User: user, Role: role, Request: "x"},
+		}, client.DryRunAll)
+	}
+	eventually(t, "a viewer may ask for what viewers get", func(context.Context) bool { return request("vera@certificates", v1alpha1.CertificateViewer) == nil })
+	if err := request("vera@certificates", v1alpha1.CertificateAdmin); err == nil {
+		t.Error("a viewer may ask for a certificate of an administrator")
+	}
+	if err := request("olga@certificates", v1alpha1.CertificateViewer); err == nil {
+		t.Error("somebody may ask in another's name")
+	}
+
+	watcher, err := shared.kube.Watch(t.Context(), &v1alpha1.AccessRequestList{}, client.InNamespace("project-certificates"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watcher.Stop()
+	go func() { // the part of the cluster
+		for event := range watcher.ResultChan() {
+			if request, ok := event.Object.(*v1alpha1.AccessRequest); ok && request.Status.Certificate == "" {
+				_ = shared.kube.Status().Patch(t.Context(), request, client.RawPatch("application/merge-patch+json", []byte(`{"status":{"certificate":"a certificate"}}`)))
+			}
+		}
+	}()
+	got := olga.do(http.MethodPost, path, map[string]any{"role": "admin", "ttl": "10m"}).is(t, http.StatusOK)
+	loaded, err := clientcmd.Load(got.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u := loaded.AuthInfos["canopy-certificates/demo"]; u == nil || string(u.ClientCertificateData) != "a certificate" || len(u.ClientKeyData) == 0 || u.Exec != nil {
+		t.Errorf("got %s", got.body)
+	}
+}

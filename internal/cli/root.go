@@ -58,7 +58,7 @@ func NewCommand() *cobra.Command {
 		newEventsCommand(), newTokensCommand(), newRevokeCommand(), newKubeconfigCommand(), newConnectCommand(), newExecCredentialCommand(),
 	)
 	grouped(cmd, groupMachine, newUpCommand(), newDownCommand(), newLocalCommand(), newRotateKeyCommand())
-	grouped(cmd, groupOperate, newInstallCommand(), newSeedCommand(), newImagesCommand())
+	grouped(cmd, groupOperate, newInstallCommand(), newSeedCommand(), newIssuerCommand(), newImagesCommand())
 	cmd.AddCommand(newSandboxCommand())
 	grouped(cmd, groupHelp, newExplainCommand(), newVersionCommand(), newDoctorCommand(), newDebugCommand())
 	cmd.SetHelpCommandGroupID(groupHelp)

@@ -33,10 +33,19 @@ and on the platform itself:
   ./bin/kubectl --kubeconfig %[2]s get clusters,nodepools --all-namespaces
 `
 
+// firstAdmin is shown once.
+const firstAdmin = `
+The first administrator of this platform is %[1]s, with the password
+
+  %[2]s
+
+It is shown this once and kept nowhere. For another: canopy issuer reset-password %[1]s
+`
+
 // newUpCommand returns "canopy up": make the local platform run.
 func newUpCommand() *cobra.Command {
 	options := local.Options{Settings: local.DefaultSettings()}
-	seeds := 0
+	seeds, admin := 0, ""
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Make a Canopy platform on this machine, or start and repair the one that is there",
@@ -49,7 +58,10 @@ It needs Linux and root. Nothing of the machine is changed that "canopy down" do
 			options.Out = cmd.OutOrStdout()
 			options.Terminal = isTerminal(options.Out)
 			options.Explicit = anyChanged(cmd.Flags(), "link-cidr", "pod-cidr", "service-cidr", "load-balancer-cidr")
-			if err := local.Up(cmd.Context(), options); err != nil {
+			options.FirstAdmin = func(email, password string) { admin = fmt.Sprintf(firstAdmin, email, password) }
+			err := local.Up(cmd.Context(), options)
+			fmt.Fprint(cmd.OutOrStdout(), admin) // also when a later step has failed: it is shown this once
+			if err != nil {
 				return explainUp(err)
 			}
 			if err := addLocalSeeds(cmd.Context(), options.Out, seeds); err != nil {

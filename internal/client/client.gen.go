@@ -21,6 +21,24 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// Defines values for CertificateQueryRole.
+const (
+	Admin  CertificateQueryRole = "admin"
+	Viewer CertificateQueryRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the CertificateQueryRole enum.
+func (e CertificateQueryRole) Valid() bool {
+	switch e {
+	case Admin:
+		return true
+	case Viewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Order.
 const (
 	Created      Order = "created"
@@ -83,6 +101,30 @@ func (e Ready) Valid() bool {
 		return false
 	}
 }
+
+// AccessRequest AccessRequest asks for a short-lived client certificate for a cluster of its project: for when the login does not work, and
+// for machines. It is deleted when the certificate has run out. Nothing in it is secret.
+type AccessRequest = v1alpha1.AccessRequest
+
+// AccessRequestSpec AccessRequestSpec says who wants in, and as what.
+type AccessRequestSpec = v1alpha1.AccessRequestSpec
+
+// AccessRequestStatus AccessRequestStatus has the certificate.
+type AccessRequestStatus = v1alpha1.AccessRequestStatus
+
+// CertificateQuery defines model for CertificateQuery.
+type CertificateQuery struct {
+	// Role What it allows: everything, or to see everything but Secrets.
+	Role CertificateQueryRole `json:"role"`
+
+	// Ttl How long it is valid: between ten minutes and a day. Default: an hour.
+	//
+	// Examples: 1h
+	Ttl *string `json:"ttl,omitempty"`
+}
+
+// CertificateQueryRole What it allows: everything, or to see everything but Secrets.
+type CertificateQueryRole string
 
 // Cluster Cluster is a user cluster of a project. Its control plane is on the seed of its datacenter.
 type Cluster = v1alpha1.Cluster
@@ -613,6 +655,9 @@ type PatchClusterApplicationMergePatchPlusJSONRequestBody PatchClusterApplicatio
 // ReplaceClusterJSONRequestBody defines body for ReplaceCluster for application/json ContentType.
 type ReplaceClusterJSONRequestBody = Cluster
 
+// CreateClusterKubeconfigJSONRequestBody defines body for CreateClusterKubeconfig for application/json ContentType.
+type CreateClusterKubeconfigJSONRequestBody = CertificateQuery
+
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = NewToken
 
@@ -875,6 +920,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `GetClusterKubeconfig` operationId).
 	GetClusterKubeconfig(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateClusterKubeconfigWithBody Make a kubeconfig with a short-lived certificate
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+	CreateClusterKubeconfigWithBody(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateClusterKubeconfig Make a kubeconfig with a short-lived certificate
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+	CreateClusterKubeconfig(ctx context.Context, project string, name string, body CreateClusterKubeconfigJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTokens List the tokens of a service account
 	//
@@ -1382,6 +1441,40 @@ func (c *Client) ReplaceCluster(ctx context.Context, project string, name string
 // Corresponds with GET /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `GetClusterKubeconfig` operationId).
 func (c *Client) GetClusterKubeconfig(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetClusterKubeconfigRequest(c.Server, project, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateClusterKubeconfigWithBody Make a kubeconfig with a short-lived certificate
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+func (c *Client) CreateClusterKubeconfigWithBody(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClusterKubeconfigRequestWithBody(c.Server, project, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateClusterKubeconfig Make a kubeconfig with a short-lived certificate
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+func (c *Client) CreateClusterKubeconfig(ctx context.Context, project string, name string, body CreateClusterKubeconfigJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClusterKubeconfigRequest(c.Server, project, name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3231,6 +3324,60 @@ func NewGetClusterKubeconfigRequest(server string, project string, name string) 
 	return req, nil
 }
 
+// NewCreateClusterKubeconfigRequest calls the generic CreateClusterKubeconfig builder with application/json body
+func NewCreateClusterKubeconfigRequest(server string, project string, name string, body CreateClusterKubeconfigJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateClusterKubeconfigRequestWithBody(server, project, name, "application/json", bodyReader)
+}
+
+// NewCreateClusterKubeconfigRequestWithBody constructs an http.Request for the CreateClusterKubeconfig method, with any body, and a specified content type
+func NewCreateClusterKubeconfigRequestWithBody(server string, project string, name string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project", project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/projects/%s/clusters/%s/kubeconfig", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListTokensRequest constructs an http.Request for the ListTokens method
 func NewListTokensRequest(server string, project string, name string) (*http.Request, error) {
 	var err error
@@ -3654,6 +3801,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `GetClusterKubeconfig` operationId).
 	GetClusterKubeconfigWithResponse(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*GetClusterKubeconfigResponse, error)
+
+	// CreateClusterKubeconfigWithBodyWithResponse Make a kubeconfig with a short-lived certificate
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+	CreateClusterKubeconfigWithBodyWithResponse(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClusterKubeconfigResponse, error)
+
+	// CreateClusterKubeconfigWithResponse Make a kubeconfig with a short-lived certificate
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+	CreateClusterKubeconfigWithResponse(ctx context.Context, project string, name string, body CreateClusterKubeconfigJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClusterKubeconfigResponse, error)
 
 	// ListTokensWithResponse List the tokens of a service account
 	//
@@ -4842,6 +5003,61 @@ func (r GetClusterKubeconfigResponse) ContentType() string {
 	return ""
 }
 
+// CreateClusterKubeconfigResponse200Headers the declared response headers of an HTTP 200 response for CreateClusterKubeconfig
+type CreateClusterKubeconfigResponse200Headers struct {
+	ContentType *string
+}
+
+type CreateClusterKubeconfigResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// YAML200 the response for an HTTP 200 `application/yaml` response
+	YAML200 *string
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateClusterKubeconfigResponse200Headers
+}
+
+// GetYAML200 returns the response for an HTTP 200 `application/yaml` response
+func (r CreateClusterKubeconfigResponse) GetYAML200() *string {
+	return r.YAML200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateClusterKubeconfigResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateClusterKubeconfigResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateClusterKubeconfigResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateClusterKubeconfigResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateClusterKubeconfigResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListTokensResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5422,6 +5638,32 @@ func (c *ClientWithResponses) GetClusterKubeconfigWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseGetClusterKubeconfigResponse(rsp)
+}
+
+// CreateClusterKubeconfigWithBodyWithResponse Make a kubeconfig with a short-lived certificate
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+func (c *ClientWithResponses) CreateClusterKubeconfigWithBodyWithResponse(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClusterKubeconfigResponse, error) {
+	rsp, err := c.CreateClusterKubeconfigWithBody(ctx, project, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateClusterKubeconfigResponse(rsp)
+}
+
+// CreateClusterKubeconfigWithResponse Make a kubeconfig with a short-lived certificate
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+func (c *ClientWithResponses) CreateClusterKubeconfigWithResponse(ctx context.Context, project string, name string, body CreateClusterKubeconfigJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClusterKubeconfigResponse, error) {
+	rsp, err := c.CreateClusterKubeconfig(ctx, project, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateClusterKubeconfigResponse(rsp)
 }
 
 // ListTokensWithResponse List the tokens of a service account
@@ -6585,6 +6827,52 @@ func ParseGetClusterKubeconfigResponse(rsp *http.Response) (*GetClusterKubeconfi
 	switch {
 	case rsp.StatusCode == 200:
 		var headers GetClusterKubeconfigResponse200Headers
+		if values := rsp.Header.Values("Content-Type"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Type", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentType = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateClusterKubeconfigResponse parses an HTTP response from a CreateClusterKubeconfigWithResponse call
+func ParseCreateClusterKubeconfigResponse(rsp *http.Response) (*CreateClusterKubeconfigResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateClusterKubeconfigResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
+		var dest string
+		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.YAML200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateClusterKubeconfigResponse200Headers
 		if values := rsp.Header.Values("Content-Type"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Type", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

@@ -30,6 +30,9 @@ const (
 	ConfigMapName = "canopy-authentication"
 	// ConfigMapKey is the key of the list of Issuers, as YAML.
 	ConfigMapKey = "issuers.yaml"
+	// AuthorityKey is the key of the authority of the API's certificate, PEM-encoded, by which its own issuer is known. The API
+	// writes it where it has an authority of its own.
+	AuthorityKey = "ca.crt"
 )
 
 // Reserved are how names start that no issuer may give: Kubernetes' own and Canopy's.
@@ -53,12 +56,17 @@ type Issuer struct {
 	Embedded bool `json:"embedded,omitempty"`
 }
 
-// Parse reads the list of issuers of the ConfigMap. It fails if one of them could not be used by kube-apiserver, and says
+// Parse reads the issuers of the ConfigMap's data. It fails if one of them could not be used by kube-apiserver, and says
 // what is wrong with it.
-func Parse(data string) ([]Issuer, error) {
+func Parse(data map[string]string) ([]Issuer, error) {
 	var issuers []Issuer
-	if err := yaml.UnmarshalStrict([]byte(data), &issuers); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(data[ConfigMapKey]), &issuers); err != nil {
 		return nil, fmt.Errorf("%s of the ConfigMap %s: %w", ConfigMapKey, ConfigMapName, err)
+	}
+	for i := range issuers {
+		if issuers[i].Embedded && issuers[i].CertificateAuthority == "" {
+			issuers[i].CertificateAuthority = data[AuthorityKey]
+		}
 	}
 	if err := Validate(Hosted(issuers)); err != nil {
 		return nil, fmt.Errorf("%s of the ConfigMap %s: %w", ConfigMapKey, ConfigMapName, err)

@@ -46,15 +46,21 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func parse(list string) ([]Issuer, error) { return Parse(map[string]string{ConfigMapKey: list}) }
+
 func TestParse(t *testing.T) {
-	issuers, err := Parse("- {name: a, clientID: cli, url: 'https://a.example.com', audiences: [cli]}\n")
+	issuers, err := parse("- {name: a, clientID: cli, url: 'https://a.example.com', audiences: [cli]}\n")
 	if err != nil || len(issuers) != 1 || issuers[0].URL != "https://a.example.com" || issuers[0].ClientID != "cli" {
 		t.Errorf("got %+v, %v", issuers, err)
 	}
-	if _, err := Parse("- {nam: a}"); err == nil || !strings.Contains(err.Error(), "nam") {
+	if _, err := parse("- {nam: a}"); err == nil || !strings.Contains(err.Error(), "nam") {
 		t.Errorf("a misspelt field: %v", err)
 	}
-	if issuers, err := Parse(""); err != nil || len(issuers) > 0 {
+	const own = "- {name: a, clientID: cli, url: 'https://a.example.com', audiences: [cli], embedded: true}\n"
+	if _, err := Parse(map[string]string{ConfigMapKey: own, AuthorityKey: "no certificate"}); err == nil {
+		t.Error("the embedded issuer is not known by the API's own authority")
+	}
+	if issuers, err := parse(""); err != nil || len(issuers) > 0 {
 		t.Errorf("an empty list: %v, %v", issuers, err)
 	}
 }

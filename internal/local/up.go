@@ -24,6 +24,8 @@ type Options struct {
 	// Out shows the progress; Terminal: it is a terminal, on which a line may be written over.
 	Out      io.Writer
 	Terminal bool
+	// FirstAdmin is told the password of the first administrator, when there was none.
+	FirstAdmin func(email, password string)
 }
 
 // up is what the steps of one Up hand on to each other.
@@ -62,6 +64,7 @@ func Up(ctx context.Context, options Options) error {
 		{"enforce network policies", u.enforceNetworkPolicies},
 		{"provide load balancers", u.provideLoadBalancers},
 		{"install Canopy", u.installCanopy},
+		{"make the first administrator", u.makeAdmin},
 		{"set up the master", u.setUpMaster},
 		{"create the cluster " + DemoCluster, u.createDemo},
 		{"make all clusters ready", u.awaitClusters},

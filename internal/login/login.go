@@ -105,7 +105,7 @@ func (s *Service) Follow(ctx context.Context, from cache.Cache) error {
 		if !ok || config.Name != identity.ConfigMapName {
 			return
 		}
-		issuers, err := identity.Parse(config.Data[identity.ConfigMapKey])
+		issuers, err := identity.Parse(config.Data)
 		if err == nil {
 			err = s.Trust(ctx, issuers)
 		}

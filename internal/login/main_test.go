@@ -58,7 +58,7 @@ type platform struct {
 
 func (p *platform) pass(d time.Duration) { p.ahead.Add(int64(d)) }
 
-func newStore(t *testing.T, now func() time.Time) *secretstore.Store {
+func testStore(t *testing.T, now func() time.Time) *secretstore.Store {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
@@ -81,7 +81,7 @@ func newStore(t *testing.T, now func() time.Time) *secretstore.Store {
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
 	p := &platform{T: t}
-	p.store = newStore(t, func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) })
+	p.store = testStore(t, func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) })
 	p.users = issuer.Users{Store: p.store}
 	mux := http.NewServeMux()
 	p.server = httptest.NewTLSServer(mux)

@@ -275,7 +275,7 @@ func (r *ClusterReconciler) gatherIssuers(ctx context.Context, in *Input) error 
 	} else if err != nil {
 		return err
 	}
-	issuers, err := identity.Parse(config.Data[identity.ConfigMapKey])
+	issuers, err := identity.Parse(config.Data)
 	if err == nil {
 		in.Issuers = identity.Hosted(issuers)
 		return nil

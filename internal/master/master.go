@@ -125,6 +125,7 @@ func setupControllers(mgr ctrl.Manager, seeds *Connections, opts Options) error 
 		{upgradeController, func() error { return setupUpgrade(mgr, opts) }},
 		{clusterSetController, func() error { return setupClusterSet(mgr, opts) }},
 		{nodePoolController, func() error { return setupNodePool(mgr, opts) }},
+		{accessRequestController, func() error { return setupAccessRequest(mgr, seeds, opts) }},
 	} {
 		if err := controller.setup(); err != nil {
 			return fmt.Errorf("setting up the controller %s: %w", controller.name, err)
