@@ -245,7 +245,7 @@ func (s *session) problems(ctx context.Context, names []string) (found []trouble
 			return nil, 0, err
 		}
 		list, err := s.list(ctx, n, false, nil)
-		var problem *api.Problem
+		var problem *api.ProblemError
 		if kind == "seed" && errors.As(err, &problem) && (api.IsForbidden(err) || api.IsNotFound(err)) {
 			continue // seeds are for operators
 		}

@@ -152,7 +152,7 @@ func explain(what string, err error) error {
 	}
 	var (
 		known       *output.Error
-		problem     *api.Problem
+		problem     *api.ProblemError
 		unreachable *api.UnreachableError
 	)
 	switch {
@@ -175,7 +175,7 @@ func explain(what string, err error) error {
 	return &output.Error{Exit: output.ExitFailed, What: what, Why: err.Error(), Err: err}
 }
 
-func explainProblem(what string, p *api.Problem) error {
+func explainProblem(what string, p *api.ProblemError) error {
 	e := &output.Error{Exit: output.ExitFailed, What: what, Why: p.Error(), Next: p.Hint, Err: p}
 	switch p.Status {
 	case http.StatusUnauthorized:

@@ -30,8 +30,8 @@ type Client struct {
 	HTTP   *http.Client
 }
 
-// Problem is an error that the API reported, by RFC 9457.
-type Problem struct {
+// ProblemError is an error that the API reported, by RFC 9457.
+type ProblemError struct {
 	Type      string `json:"type"`
 	Title     string `json:"title"`
 	Status    int    `json:"status"`
@@ -47,7 +47,7 @@ type Problem struct {
 	} `json:"errors"`
 }
 
-func (p *Problem) Error() string { return cmp.Or(p.Detail, p.Title, http.StatusText(p.Status)) }
+func (p *ProblemError) Error() string { return cmp.Or(p.Detail, p.Title, http.StatusText(p.Status)) }
 
 // IsNotFound says whether err is a problem of something that there is not.
 func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
@@ -59,7 +59,7 @@ func IsForbidden(err error) bool { return hasStatus(err, http.StatusForbidden) }
 func IsStale(err error) bool { return hasStatus(err, http.StatusPreconditionFailed) }
 
 func hasStatus(err error, status int) bool {
-	var p *Problem
+	var p *ProblemError
 	return errors.As(err, &p) && p.Status == status
 }
 
@@ -104,7 +104,7 @@ func Path(parts ...string) string {
 	return "/api/v1/" + strings.Join(escaped, "/")
 }
 
-// Do calls the API. An answer that is an error becomes a *Problem. The caller closes the body of the response.
+// Do calls the API. An answer that is an error becomes a *ProblemError. The caller closes the body of the response.
 func (c *Client) Do(ctx context.Context, r Request) (*http.Response, error) {
 	req, err := c.NewRequest(ctx, r)
 	if err != nil {
@@ -167,11 +167,11 @@ func unreachable(server string, err error) error {
 
 // ReadProblem reads the body of an error. One that no Canopy wrote becomes a problem, too.
 func ReadProblem(resp *http.Response) error {
-	p := &Problem{}
+	p := &ProblemError{}
 	content, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil || !strings.HasSuffix(kind, "json") || json.Unmarshal(content, p) != nil || p.Title == "" {
-		*p = Problem{Title: "the server answered " + resp.Status, Detail: fmt.Sprintf("%s answered %s, and not as Canopy's API does", resp.Request.URL.Redacted(), resp.Status)}
+		*p = ProblemError{Title: "the server answered " + resp.Status, Detail: fmt.Sprintf("%s answered %s, and not as Canopy's API does", resp.Request.URL.Redacted(), resp.Status)}
 	}
 	p.Status = resp.StatusCode
 	return p

@@ -73,7 +73,7 @@ func TestProblems(t *testing.T) {
 		fmt.Fprint(w, `{"title": "There is no such thing", "detail": "there is no cluster x", "code": "ERR_NOT_FOUND", "requestId": "r1"}`)
 	})
 	err := c.Into(t.Context(), Request{Path: "/x", Method: http.MethodPost, Body: map[string]string{"token": "s3cret", "name": "x"}}, nil)
-	var p *Problem
+	var p *ProblemError
 	if !errors.As(err, &p) || p.Code != "ERR_NOT_FOUND" || p.Status != http.StatusNotFound || err.Error() != "there is no cluster x" || !IsNotFound(err) {
 		t.Errorf("error = %#v", err)
 	}

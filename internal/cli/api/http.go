@@ -6,6 +6,7 @@
 package api
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -18,8 +19,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"context"
 
 	"canopy.dev/canopy/internal/cli/config"
 )
@@ -49,7 +48,7 @@ func NewHTTP(o Options) (*http.Client, error) {
 	if o.Authority != "" && !roots.AppendCertsFromPEM([]byte(o.Authority)) {
 		return nil, errors.New("the issuer's certificate authority is no certificate in PEM")
 	}
-	base := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck // it is one
+	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	base.ResponseHeaderTimeout = time.Minute
 	var transport http.RoundTripper = base
@@ -70,10 +69,11 @@ const retries = 3
 
 // RoundTrip implements http.RoundTripper.
 func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
+	ctx := req.Context()
+	req = req.Clone(ctx)
 	req.Header.Set("User-Agent", s.options.UserAgent)
 	if s.options.Token != nil && sameOrigin(req.URL, s.options.Context.Server) {
-		token, err := s.options.Token(req.Context())
+		token, err := s.options.Token(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +88,7 @@ func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, nil //nolint:nilerr // the answer is that the server is too busy
 		}
 		_ = resp.Body.Close() // it has nothing that is not in the header
-		if err := pause(req.Context(), resp.Header.Get("Retry-After")); err != nil {
+		if err := pause(ctx, resp.Header.Get("Retry-After")); err != nil {
 			return nil, err
 		}
 	}

@@ -39,7 +39,7 @@ const mostEvent = 4 << 20
 
 // Watch calls on for every change of the kinds, which are plurals, in a project, or everywhere if it is empty. It connects
 // again when the connection is lost, and goes on from where it was. It returns when on returns false, with the error of ctx when
-// that ends, and with a *Problem when the API refuses.
+// that ends, and with a *ProblemError when the API refuses.
 func (c *Client) Watch(ctx context.Context, kinds []string, project string, on func(Event) bool) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

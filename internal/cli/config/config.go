@@ -7,6 +7,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,8 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	"context"
 
 	"github.com/gofrs/flock"
 	"sigs.k8s.io/yaml"

@@ -116,7 +116,7 @@ func (s *Store) Save(ctx context.Context, c *Credential) error {
 }
 
 func save(path string, c *Credential) error {
-	content, err := json.MarshalIndent(c, "", "  ")
+	content, err := json.MarshalIndent(c, "", "  ") //nolint:gosec // it is for a file that is there to keep it
 	if err != nil {
 		return err
 	}
@@ -183,14 +183,15 @@ func (s *Store) refresh(ctx context.Context, c *Credential) error {
 	if err != nil {
 		return err
 	}
-	got, err := provider.config(c.Issuer, "").TokenSource(provider.ctx, &oauth2.Token{RefreshToken: c.RefreshToken}).Token()
+	ctx = oidc.ClientContext(ctx, provider.client)
+	got, err := provider.config(c.Issuer, "").TokenSource(ctx, &oauth2.Token{RefreshToken: c.RefreshToken}).Token()
 	if refused := (*oauth2.RetrieveError)(nil); errors.As(err, &refused) && refused.ErrorCode == "invalid_grant" {
 		return fmt.Errorf("%w any more: the issuer %s has ended the session", ErrLoggedOut, c.Issuer.Issuer)
 	}
 	if err != nil {
 		return fmt.Errorf("renewing the login at %s: %w", c.Issuer.Issuer, hideBody(err))
 	}
-	renewed, err := provider.credential(c.Issuer, got, "")
+	renewed, err := provider.credential(ctx, c.Issuer, got, "")
 	if err != nil {
 		return err
 	}
@@ -221,7 +222,6 @@ func hideBody(err error) error {
 type provider struct {
 	*oidc.Provider
 
-	ctx    context.Context //nolint:containedctx // how oauth2 and go-oidc are told what calls the issuer
 	client *http.Client
 }
 
@@ -230,12 +230,11 @@ func discover(ctx context.Context, clientFor func(Issuer) (*http.Client, error),
 	if err != nil {
 		return nil, err
 	}
-	ctx = oidc.ClientContext(ctx, client)
-	found, err := oidc.NewProvider(ctx, issuer.Issuer)
+	found, err := oidc.NewProvider(oidc.ClientContext(ctx, client), issuer.Issuer)
 	if err != nil {
 		return nil, fmt.Errorf("asking the issuer %s how to log in: %w", issuer.Issuer, err)
 	}
-	return &provider{Provider: found, ctx: ctx, client: client}, nil
+	return &provider{Provider: found, client: client}, nil
 }
 
 func (p *provider) config(issuer Issuer, redirect string) *oauth2.Config {
@@ -245,12 +244,12 @@ func (p *provider) config(issuer Issuer, redirect string) *oauth2.Config {
 }
 
 // credential takes the ID token out of what the issuer gave, and checks it. nonce is empty for a token that no browser asked for.
-func (p *provider) credential(issuer Issuer, token *oauth2.Token, nonce string) (*Credential, error) {
+func (p *provider) credential(ctx context.Context, issuer Issuer, token *oauth2.Token, nonce string) (*Credential, error) {
 	raw, _ := token.Extra("id_token").(string)
 	if raw == "" {
 		return nil, fmt.Errorf("the issuer %s gave no ID token: its client %q needs the scope openid", issuer.Issuer, issuer.ClientID)
 	}
-	id, err := p.Verifier(&oidc.Config{ClientID: issuer.ClientID}).Verify(p.ctx, raw)
+	id, err := p.Verifier(&oidc.Config{ClientID: issuer.ClientID}).Verify(ctx, raw)
 	if err != nil {
 		return nil, fmt.Errorf("the issuer %s gave an ID token that is not good: %w", issuer.Issuer, err)
 	}

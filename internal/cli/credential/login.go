@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 )
 
@@ -46,19 +47,19 @@ func (l *Login) Run(ctx context.Context) (*Credential, error) {
 		return nil, err
 	}
 	if l.Device {
-		return l.device(provider)
+		return l.device(oidc.ClientContext(ctx, provider.client), provider)
 	}
-	return l.loopback(provider)
+	return l.loopback(oidc.ClientContext(ctx, provider.client), provider)
 }
 
 // device is RFC 8628.
-func (l *Login) device(p *provider) (*Credential, error) {
+func (l *Login) device(ctx context.Context, p *provider) (*Credential, error) {
 	if p.Endpoint().DeviceAuthURL == "" {
 		return nil, fmt.Errorf("the issuer %s has no login with a code: log in on a machine with a browser, or with --token-stdin", l.Issuer.Issuer)
 	}
 	conf := p.config(l.Issuer, "")
 	verifier := oauth2.GenerateVerifier()
-	code, err := conf.DeviceAuth(p.ctx, oauth2.S256ChallengeOption(verifier))
+	code, err := conf.DeviceAuth(ctx, oauth2.S256ChallengeOption(verifier))
 	if err != nil {
 		return nil, fmt.Errorf("asking the issuer %s for a code: %w", l.Issuer.Issuer, hideBody(err))
 	}
@@ -67,11 +68,11 @@ func (l *Login) device(p *provider) (*Credential, error) {
 	} else {
 		l.Tell("Open this page on any device and enter the code %s:\n\n  %s\n\n", code.UserCode, code.VerificationURI)
 	}
-	token, err := conf.DeviceAccessToken(p.ctx, code, oauth2.VerifierOption(verifier))
+	token, err := conf.DeviceAccessToken(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
 		return nil, fmt.Errorf("logging in at %s: %w", l.Issuer.Issuer, hideBody(err))
 	}
-	return p.credential(l.Issuer, token, "")
+	return p.credential(ctx, l.Issuer, token, "")
 }
 
 // answer is what the issuer sends the browser back with.
@@ -81,8 +82,8 @@ type answer struct {
 }
 
 // loopback is RFC 8252 with PKCE: the issuer sends the browser back to this process.
-func (l *Login) loopback(p *provider) (*Credential, error) {
-	listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", "127.0.0.1:0")
+func (l *Login) loopback(ctx context.Context, p *provider) (*Credential, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (l *Login) loopback(p *provider) (*Credential, error) {
 	answers := make(chan answer, 1)
 	server := &http.Server{Handler: callback(state, answers), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }() // ends with Close
-	defer server.Close()
+	defer func() { _ = server.Close() }() // it has answered
 
 	page := conf.AuthCodeURL(state, oauth2.SetAuthURLParam("nonce", nonce), oauth2.S256ChallengeOption(verifier))
 	open := l.Open
@@ -104,17 +105,17 @@ func (l *Login) loopback(p *provider) (*Credential, error) {
 		l.Tell("Your browser shows the login. If it does not, open this page on this machine:\n\n  %s\n\n", page)
 	}
 	select {
-	case <-p.ctx.Done():
-		return nil, fmt.Errorf("waiting for the login in the browser: %w", p.ctx.Err())
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for the login in the browser: %w", ctx.Err())
 	case got := <-answers:
 		if got.err != nil {
 			return nil, got.err
 		}
-		token, err := conf.Exchange(p.ctx, got.code, oauth2.VerifierOption(verifier))
+		token, err := conf.Exchange(ctx, got.code, oauth2.VerifierOption(verifier))
 		if err != nil {
 			return nil, fmt.Errorf("logging in at %s: %w", l.Issuer.Issuer, hideBody(err))
 		}
-		return p.credential(l.Issuer, token, nonce)
+		return p.credential(ctx, l.Issuer, token, nonce)
 	}
 }
 
