@@ -4,9 +4,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"text/tabwriter"
 
@@ -200,7 +200,7 @@ func (o *upgradeOptions) run(cmd *cobra.Command, name string) error {
 		return err
 	}
 	if o.plan {
-		return s.planUpgrade(ctx, i, cluster)
+		return s.planUpgrade(ctx, i)
 	}
 	to := o.to
 	if to == "" {
@@ -216,40 +216,53 @@ func (o *upgradeOptions) run(cmd *cobra.Command, name string) error {
 	return s.patchItem(ctx, i, patchOptions{wait: &o.waitFlags, dry: o.dry, patch: patch, done: fmt.Sprintf("has Kubernetes %s (before: %s)", to, cluster.Status.Version)})
 }
 
-// planUpgrade shows each version that could be had, with what the platform says when it is tried.
-func (s *session) planUpgrade(ctx context.Context, i item, cluster *v1alpha1.Cluster) error {
-	s.printf("Control plane: %s", cluster.Status.Version)
-	if cluster.Status.TargetVersion != "" && cluster.Status.TargetVersion != cluster.Status.Version {
-		s.printf(", going to %s", cluster.Status.TargetVersion)
+// planUpgrade shows each newer version, whether the cluster can have it now, and how many machines that replaces.
+func (s *session) planUpgrade(ctx context.Context, i item) error {
+	var plan struct {
+		Version  string `json:"version"`
+		Target   string `json:"target"`
+		Message  string `json:"message"`
+		Upgrades []struct {
+			Version   string `json:"version"`
+			Possible  bool   `json:"possible"`
+			Problem   string `json:"problem"`
+			EndOfLife string `json:"endOfLife"`
+		} `json:"upgrades"`
 	}
-	s.printf("\n")
-	if len(cluster.Status.AvailableUpgrades) == 0 {
-		s.printf("There is nothing newer that it could have now.\n")
-		return nil
+	if err := s.client.Into(ctx, api.Request{Path: api.Path("projects", i.project, "clusters", i.name, "upgrades")}, &plan); err != nil {
+		return explain("asking what "+i.String()+" can be upgraded to", err)
 	}
 	pools, err := s.poolsOf(ctx, i)
 	if err != nil {
 		return err
 	}
+	s.printf("%s has %s. %s\n", i, plan.Version, plan.Message)
+	if plan.Target != "" && plan.Target != plan.Version {
+		s.printf("It is on its way to %s.\n", plan.Target)
+	}
+	if len(plan.Upgrades) == 0 {
+		return nil
+	}
 	table := tabwriter.NewWriter(s.out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "\nFROM\tTO\tPOSSIBLE\tMACHINES REPLACED")
-	for _, to := range slices.Backward(cluster.Status.AvailableUpgrades) {
-		possible := "yes"
-		if _, err := s.change(ctx, i, true, map[string]any{"spec": map[string]any{"version": to}}); err != nil {
-			possible = "no: " + err.Error()
+	fmt.Fprintln(table, "\nFROM\tTO\tPOSSIBLE\tMACHINES REPLACED\tFIXES UNTIL")
+	best := ""
+	for _, to := range plan.Upgrades {
+		possible := "no: " + to.Problem
+		if to.Possible {
+			possible, best = "yes", to.Version
 		}
 		replaced := int32(0)
 		for _, pool := range pools {
-			if pool.Spec.Version == "" && pool.Status.Version != to {
+			if pool.Spec.Version == "" {
 				replaced += pool.Status.Replicas
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", cluster.Status.Version, to, possible, replaced)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", plan.Version, to.Version, possible, replaced, cmp.Or(to.EndOfLife, "-"))
 	}
-	if err := table.Flush(); err != nil {
+	if err := table.Flush(); err != nil || best == "" {
 		return err
 	}
-	s.next("%s upgrade %s -p %s --to %s", self(), i.name, i.project, upgradeOf(cluster))
+	s.next("%s upgrade %s -p %s --to %s", self(), i.name, i.project, best)
 	return nil
 }
 

@@ -305,10 +305,15 @@ func newCreateServiceAccountCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			body := map[string]any{"name": args[0], "role": titled(role)}
+			body := map[string]any{"metadata": map[string]any{"name": args[0]}}
 			request := api.Request{Method: http.MethodPost, Path: api.Path("projects", project, "serviceaccounts"), Body: body}
 			if err := s.client.Into(cmd.Context(), request, nil); err != nil {
 				return explain("creating the service account "+args[0], err)
+			}
+			member := map[string]any{"kind": v1alpha1.MemberServiceAccount, "name": args[0], "namespace": v1alpha1.ProjectNamespacePrefix + project, "role": titled(role)}
+			request = api.Request{Method: http.MethodPost, Path: api.Path("projects", project, "members"), Body: member}
+			if err := s.client.Into(cmd.Context(), request, nil); err != nil {
+				return explain("making the service account "+args[0]+" a member of the project", err)
 			}
 			s.printf("serviceaccount/%s created\n", args[0])
 			s.next("%s create token %s", self(), args[0])

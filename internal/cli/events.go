@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -20,41 +21,23 @@ import (
 	"canopy.dev/canopy/internal/cli/output"
 )
 
-// event is what happened to something, as Kubernetes records it.
+// event is what happened to something.
 type event struct {
-	*unstructured.Unstructured
-}
-
-func (e *event) text(path ...string) string {
-	value, _, _ := unstructured.NestedString(e.Object, path...)
-	return value
-}
-
-// regards returns the kind and the name of what it happened to.
-func (e *event) regards() (kind, name string) {
-	for _, field := range []string{"regarding", "involvedObject"} {
-		if name = e.text(field, "name"); name != "" {
-			return e.text(field, "kind"), name
-		}
-	}
-	return e.text("kind"), e.text("name")
+	Type     string    `json:"type"`
+	Reason   string    `json:"reason"`
+	Message  string    `json:"message"`
+	Kind     string    `json:"kind"`
+	Name     string    `json:"name"`
+	Count    int32     `json:"count"`
+	LastTime time.Time `json:"lastTime"`
 }
 
 func (e *event) concerns(kind, name string) bool {
-	k, n := e.regards()
-	return strings.EqualFold(k, kind) && n == name
+	return strings.EqualFold(e.Kind, kind) && e.Name == name
 }
 
-func (e *event) at() time.Time {
-	for _, path := range [][]string{{"series", "lastObservedTime"}, {"lastTimestamp"}, {"eventTime"}, {"deprecatedLastTimestamp"}, {"time"}, {"metadata", "creationTimestamp"}} {
-		if at, err := time.Parse(time.RFC3339Nano, e.text(path...)); err == nil {
-			return at
-		}
-	}
-	return time.Time{}
-}
-
-func (e *event) message() string { return cmp.Or(e.text("note"), e.text("message")) }
+// mostEvents is how many events are asked for, the newest.
+const mostEvents = "500"
 
 // events returns what happened in a project, or to a cluster, the oldest first.
 func (s *session) events(ctx context.Context, project, cluster string, wanted func(*event) bool) ([]event, error) {
@@ -62,26 +45,21 @@ func (s *session) events(ctx context.Context, project, cluster string, wanted fu
 	if cluster != "" {
 		path = api.Path("projects", project, "clusters", cluster, "events")
 	}
-	list, err := s.client.List(ctx, path, nil)
-	if err != nil {
+	var list struct {
+		Items []event `json:"items"`
+	}
+	if err := s.client.Into(ctx, api.Request{Path: path, Query: url.Values{"pageSize": {mostEvents}}}, &list); err != nil {
 		return nil, err
 	}
-	var found []event
-	for i := range list.Items {
-		if e := (event{&list.Items[i]}); wanted(&e) {
-			found = append(found, e)
-		}
-	}
-	slices.SortStableFunc(found, func(a, b event) int { return a.at().Compare(b.at()) })
+	found := slices.DeleteFunc(list.Items, func(e event) bool { return !wanted(&e) })
+	slices.SortStableFunc(found, func(a, b event) int { return a.LastTime.Compare(b.LastTime) })
 	return found, nil
 }
 
 func printEvents(out io.Writer, indent string, events []event) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for i := range events {
-		e := &events[i]
-		kind, name := e.regards()
-		fmt.Fprintf(table, "%s%s\t%s\t%s\t%s/%s\t%s\n", indent, since(e.at()), e.text("type"), e.text("reason"), strings.ToLower(kind), name, e.message())
+	for _, e := range events {
+		fmt.Fprintf(table, "%s%s\t%s\t%s\t%s/%s\t%s\n", indent, since(e.LastTime), e.Type, e.Reason, strings.ToLower(e.Kind), e.Name, e.Message)
 	}
 	return table.Flush()
 }
@@ -120,7 +98,7 @@ func newEventsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			wanted := func(e *event) bool { return only == "" || strings.EqualFold(e.text("type"), only) }
+			wanted := func(e *event) bool { return only == "" || strings.EqualFold(e.Type, only) }
 			events, err := s.events(ctx, project, s.current.Cluster, wanted)
 			if err != nil {
 				return explain("reading the events", err)
@@ -139,24 +117,21 @@ func newEventsCommand() *cobra.Command {
 	return cmd
 }
 
-// followEvents prints events that are new, until it is interrupted.
+// followEvents prints events that are new, until it is interrupted. It looks whenever a cluster or a pool changes, and every few seconds.
 func (s *session) followEvents(ctx context.Context, project, cluster string, shown []event, wanted func(*event) bool) error {
-	known := map[string]time.Time{}
+	last := map[string]time.Time{}
+	key := func(e *event) string { return strings.Join([]string{e.Kind, e.Name, e.Reason, e.Message}, "\x00") }
 	for i := range shown {
-		known[string(shown[i].GetUID())+shown[i].GetName()] = shown[i].at()
+		last[key(&shown[i])] = shown[i].LastTime
 	}
-	err := s.follow(ctx, []string{"events"}, project, func(ctx context.Context) (bool, error) {
+	err := s.follow(ctx, []string{"clusters", "nodepools"}, project, func(ctx context.Context) (bool, error) {
 		events, err := s.events(ctx, project, cluster, wanted)
 		if err != nil {
 			return false, err
 		}
-		var fresh []event
-		for i := range events {
-			key := string(events[i].GetUID()) + events[i].GetName()
-			if at, ok := known[key]; !ok || events[i].at().After(at) {
-				known[key] = events[i].at()
-				fresh = append(fresh, events[i])
-			}
+		fresh := slices.DeleteFunc(events, func(e event) bool { return !e.LastTime.After(last[key(&e)]) })
+		for i := range fresh {
+			last[key(&fresh[i])] = fresh[i].LastTime
 		}
 		return false, printEvents(s.out, "", fresh)
 	})

@@ -33,7 +33,13 @@ type item struct {
 
 // path is that of the thing in the API.
 func (i item) path() string {
-	return i.noun.collection(i.project, i.cluster) + "/" + url.PathEscape(i.name)
+	id := i.name
+	if i.object != nil && i.noun.whole {
+		if given, _, _ := unstructured.NestedString(i.object.Object, "id"); given != "" {
+			id = given
+		}
+	}
+	return i.noun.collection(i.project, i.cluster) + "/" + url.PathEscape(id)
 }
 
 // etag is what a change of exactly this state has to be sent with.
@@ -87,9 +93,25 @@ func (s *session) find(ctx context.Context, ref reference) (item, error) {
 			return s.findInClusters(ctx, ref, project)
 		}
 	}
+	if ref.noun.whole {
+		list, err := s.collection(ctx, ref.noun, found.place, nil)
+		if err != nil {
+			return found, explain(what, err)
+		}
+		return only(ref, list.Items, func(*unstructured.Unstructured) place { return found.place }, "-o json to see which")
+	}
 	var err error
 	found.object, err = s.client.Object(ctx, api.Request{Path: found.path()})
 	return found, explain(what, err)
+}
+
+// collection reads the list of the things in a place.
+func (s *session) collection(ctx context.Context, n *noun, at place, query url.Values) (api.List, error) {
+	path := n.collection(at.project, at.cluster)
+	if n.whole {
+		return s.client.Whole(ctx, path, query)
+	}
+	return s.client.List(ctx, path, query)
 }
 
 func (s *session) findEverywhere(ctx context.Context, ref reference) (item, error) {
@@ -159,7 +181,7 @@ func (s *session) list(ctx context.Context, n *noun, all bool, query url.Values)
 		list, err := s.listInClusters(ctx, n, project, query)
 		return list, explain(what, err)
 	}
-	list, err := s.client.List(ctx, n.collection(project, s.current.Cluster), query)
+	list, err := s.collection(ctx, n, place{project, s.current.Cluster}, query)
 	return list, explain(what, err)
 }
 
@@ -175,7 +197,7 @@ func (s *session) listInClusters(ctx context.Context, n *noun, project string, q
 	for i := range clusters.Items {
 		group.Go(func() error {
 			var err error
-			lists[i], err = s.client.List(ctx, n.collection(project, clusters.Items[i].GetName()), query)
+			lists[i], err = s.collection(ctx, n, place{project, clusters.Items[i].GetName()}, query)
 			if api.IsNotFound(err) { // deleted since
 				return nil
 			}

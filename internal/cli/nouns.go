@@ -34,8 +34,10 @@ type noun struct {
 	// everywhere says that there is one list of all that the person may see, too.
 	everywhere bool
 	readOnly   bool
-	columns    []output.Column
-	row        func(*unstructured.Unstructured) ([]string, error)
+	// whole lists come in one piece, and what is in them is nowhere else to be read.
+	whole   bool
+	columns []output.Column
+	row     func(*unstructured.Unstructured) ([]string, error)
 }
 
 func (n *noun) table() output.Table {

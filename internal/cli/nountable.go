@@ -45,14 +45,14 @@ var nouns = []noun{
 		}),
 	},
 	{
-		name: "machine", plural: "machines", short: []string{"ma"}, scope: inCluster, readOnly: true,
+		name: "machine", plural: "machines", short: []string{"ma"}, scope: inCluster, readOnly: true, whole: true,
 		columns: columns("Name", "Pool", "Status", "Node", "Version", "Age", "+Message"),
-		row:     valuesAt("name", "pool", "phase", "node", "version", "@created", "message"),
+		row:     valuesAt("name", "nodePool", "phase", "node", "version", "@created", "message"),
 	},
 	{
-		name: "node", plural: "nodes", short: []string{"no"}, scope: inCluster, readOnly: true,
-		columns: columns("Name", "Pool", "Ready", "Version", "Age", "+Message"),
-		row:     valuesAt("name", "pool", "ready", "version", "@created", "message"),
+		name: "node", plural: "nodes", short: []string{"no"}, scope: inCluster, readOnly: true, whole: true,
+		columns: columns("Name", "Pool", "Ready", "Version", "Machine", "+Image", "+Runtime", "+Message"),
+		row:     valuesAt("name", "nodePool", "ready", "kubeletVersion", "machine", "osImage", "containerRuntime", "message"),
 	},
 	{
 		name: "project", plural: "projects", short: []string{"proj"}, kind: "Project", scope: global,
@@ -65,9 +65,9 @@ var nouns = []noun{
 		}),
 	},
 	{
-		name: "member", plural: "members", scope: inProject,
-		columns: columns("Name", "Kind", "Role"),
-		row:     valuesAt("name", "kind", "role"),
+		name: "member", plural: "members", scope: inProject, whole: true,
+		columns: columns("Name", "Kind", "Role", "+ID"),
+		row:     valuesAt("name", "kind", "role", "id"),
 	},
 	{
 		name: "sshkey", plural: "sshkeys", short: []string{"key", "keys"}, kind: "SSHKey", scope: inProject,
@@ -78,8 +78,8 @@ var nouns = []noun{
 	},
 	{
 		name: "serviceaccount", plural: "serviceaccounts", short: []string{"sa"}, scope: inProject,
-		columns: columns("Name", "Role", "Age"),
-		row:     valuesAt("name", "role", "@created"),
+		columns: columns("Name", "Age"),
+		row:     valuesAt("metadata.name", "@metadata.creationTimestamp"),
 	},
 	{
 		name: "template", plural: "templates", short: []string{"tpl", "clustertemplate", "clustertemplates"}, kind: "ClusterTemplate", scope: inProject,
@@ -153,13 +153,15 @@ var nouns = []noun{
 	},
 	{
 		name: "operation", plural: "operations", short: []string{"op", "ops"}, scope: inProject, readOnly: true,
-		columns: columns("ID", "Type", "Object", "State", "Progress", "Started"),
-		row:     valuesAt("id", "type", "object", "state", "progress", "@startTime"),
+		columns: columns("ID", "Type", "Resource", "Name", "State", "Percent", "Started", "+User", "+Message"),
+		row:     valuesAt("id", "type", "resource", "name", "state", "progress", "@startTime", "user", "message"),
 	},
 	{
 		name: "audit", plural: "audit", scope: inProject, readOnly: true,
-		columns: columns("Time", "User", "Verb", "Object", "Result", "+Request"),
-		row:     valuesAt("@time", "user", "verb", "object", "result", "requestId"),
+		columns: columns("Age", "User", "Verb", "Resource", "Name", "Status", "+Fields", "+Token", "+Source", "+Request"),
+		row: valuesAt(
+			"@spec.time", "spec.user", "spec.verb", "spec.resource", "spec.name", "result.status", "spec.fields", "spec.token", "spec.source", "spec.requestId",
+		),
 	},
 }
 
@@ -184,7 +186,7 @@ func valuesAt(paths ...string) func(*unstructured.Unstructured) ([]string, error
 			if value != nil {
 				text = fmt.Sprint(value)
 			}
-			if at, err := time.Parse(time.RFC3339, text); isTime && err == nil {
+			if at, err := time.Parse(time.RFC3339Nano, text); isTime && err == nil {
 				text = since(at)
 			}
 			values = append(values, text)

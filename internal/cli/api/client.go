@@ -221,28 +221,44 @@ const pageSize = 500
 
 // List reads all pages of a collection.
 func (c *Client) List(ctx context.Context, path string, query url.Values) (List, error) {
-	var list List
 	asked := url.Values{}
 	for name, values := range query {
 		asked[name] = values
 	}
 	asked.Set("pageSize", strconv.Itoa(pageSize))
+	var list List
 	for {
-		var page struct {
-			Items         []map[string]any `json:"items"`
-			NextPageToken string           `json:"nextPageToken"`
-			Partial       []Missing        `json:"partial"`
-		}
-		if err := c.Into(ctx, Request{Path: path, Query: asked}, &page); err != nil {
+		next, err := c.page(ctx, path, asked, &list)
+		if err != nil {
 			return List{}, err
 		}
-		for _, item := range page.Items {
-			list.Items = append(list.Items, unstructured.Unstructured{Object: item})
-		}
-		list.Missing = append(list.Missing, page.Partial...)
-		if page.NextPageToken == "" {
+		if next == "" {
 			return list, nil
 		}
-		asked.Set("pageToken", page.NextPageToken)
+		asked.Set("pageToken", next)
 	}
+}
+
+// Whole reads a collection that has no pages.
+func (c *Client) Whole(ctx context.Context, path string, query url.Values) (List, error) {
+	var list List
+	_, err := c.page(ctx, path, query, &list)
+	return list, err
+}
+
+// page adds a page to a list, and returns the token of the next one.
+func (c *Client) page(ctx context.Context, path string, query url.Values, list *List) (next string, err error) {
+	var page struct {
+		Items         []map[string]any `json:"items"`
+		NextPageToken string           `json:"nextPageToken"`
+		Partial       []Missing        `json:"partial"`
+	}
+	if err := c.Into(ctx, Request{Path: path, Query: query}, &page); err != nil {
+		return "", err
+	}
+	for _, item := range page.Items {
+		list.Items = append(list.Items, unstructured.Unstructured{Object: item})
+	}
+	list.Missing = append(list.Missing, page.Partial...)
+	return page.NextPageToken, nil
 }

@@ -137,7 +137,7 @@ func TestWatchGoesOnWhereItWas(t *testing.T) {
 		if r.Header.Get("Last-Event-ID") != "2" {
 			t.Errorf("it goes on from %q", r.Header.Get("Last-Event-ID"))
 		}
-		fmt.Fprint(w, "event: deleted\nid: 3\ndata: {\"object\": {\"metadata\": {\"name\": \"a\"}}}\n\n")
+		fmt.Fprint(w, "event: bookmark\nid: 2\ndata: {}\n\nevent: deleted\nid: 3\ndata: {\"object\": {\"metadata\": {\"name\": \"a\"}}}\n\n")
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})
@@ -153,7 +153,7 @@ func TestWatchGoesOnWhereItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"connected ", "added a", "connected ", "deleted a"}, seen); diff != "" {
+	if diff := cmp.Diff([]string{"look ", "added a", "look ", "deleted a"}, seen); diff != "" {
 		t.Error(diff)
 	}
 }

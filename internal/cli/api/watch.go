@@ -19,19 +19,20 @@ import (
 
 // Event is one change that the API tells of.
 type Event struct {
-	// Type is added, modified or deleted; or connected, when what was before may have been missed: whoever wants to know how
-	// things are has to look.
+	// Type is added, modified or deleted; or look, when the stream has begun, when something may have been missed, and every few
+	// seconds: whoever wants to know how things are has to look.
 	Type   string
 	Object *unstructured.Unstructured
 }
 
 // Types of events.
 const (
-	EventConnected = "connected"
-	EventAdded     = "added"
-	EventModified  = "modified"
-	EventDeleted   = "deleted"
-	eventRelist    = "relist"
+	EventLook     = "look"
+	EventAdded    = "added"
+	EventModified = "modified"
+	EventDeleted  = "deleted"
+	eventBookmark = "bookmark"
+	eventRelist   = "relist"
 )
 
 // mostEvent is how large one event may be, in bytes.
@@ -60,7 +61,7 @@ func (c *Client) Watch(ctx context.Context, kinds []string, project string, on f
 	}
 	connection := (&sse.Client{
 		HTTPClient:        c.HTTP,
-		ResponseValidator: func(resp *http.Response) error { return validate(resp, tell) },
+		ResponseValidator: validate,
 		Backoff:           sse.Backoff{InitialInterval: 200 * time.Millisecond, Multiplier: 2, MaxInterval: 10 * time.Second},
 	}).NewConnection(req)
 	connection.Buffer(make([]byte, 0, 64<<10), mostEvent)
@@ -87,9 +88,8 @@ func (c *Client) Watch(ctx context.Context, kinds []string, project string, on f
 }
 
 // validate takes what is no stream for an answer; a server that is only away for a moment is asked again.
-func validate(resp *http.Response, tell func(Event)) error {
+func validate(resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
-		tell(Event{Type: EventConnected})
 		return nil
 	}
 	err := ReadProblem(resp)
@@ -107,7 +107,7 @@ func (temporaryError) Temporary() bool { return true }
 // Unwrap returns the cause.
 func (t temporaryError) Unwrap() error { return t.error }
 
-// readEvent returns an event without a type for one that says nothing to people, such as a bookmark.
+// readEvent returns an event without a type for one that says nothing.
 func readEvent(e sse.Event) (Event, error) {
 	switch e.Type {
 	case EventAdded, EventModified, EventDeleted:
@@ -118,8 +118,8 @@ func readEvent(e sse.Event) (Event, error) {
 			return Event{}, fmt.Errorf("reading an event: %w", err)
 		}
 		return Event{Type: e.Type, Object: &unstructured.Unstructured{Object: data.Object}}, nil
-	case eventRelist:
-		return Event{Type: EventConnected}, nil
+	case eventBookmark, eventRelist:
+		return Event{Type: EventLook}, nil
 	}
 	return Event{}, nil // an error, too: the stream ends, and whoever connects again is told what is wrong, if something still is
 }

@@ -92,7 +92,7 @@ func (l *Login) loopback(ctx context.Context, p *provider) (*Credential, error) 
 	answers := make(chan answer, 1)
 	server := &http.Server{Handler: callback(state, answers), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }() // ends with Close
-	defer func() { _ = server.Close() }() // it has answered
+	defer func() { _ = server.Close() }()      // it has answered
 
 	page := conf.AuthCodeURL(state, oauth2.SetAuthURLParam("nonce", nonce), oauth2.S256ChallengeOption(verifier))
 	open := l.Open
