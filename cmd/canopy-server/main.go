@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"canopy.dev/canopy/internal/apiserver"
 	"canopy.dev/canopy/internal/gateway"
 	"canopy.dev/canopy/internal/loadbalancer"
 	"canopy.dev/canopy/internal/localvolume"
@@ -24,7 +25,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(master.NewCommand(), seed.NewCommand(), gateway.NewCommand(), localvolume.NewCommand(), loadbalancer.NewCommand())
+	root.AddCommand(master.NewCommand(), apiserver.NewCommand(), seed.NewCommand(), gateway.NewCommand(), localvolume.NewCommand(), loadbalancer.NewCommand())
 	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		root.PrintErrln("Error: " + err.Error())
 		os.Exit(1)

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -61,6 +62,8 @@ type Server struct {
 	asCaller client.WithWatch
 	handler  http.Handler
 	api      huma.API
+	// ready is true while connections are accepted.
+	ready atomic.Bool
 }
 
 // Scheme returns the kinds that the server reads and writes.
@@ -170,7 +173,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tl
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stopped := make(chan error, 1)
+	s.ready.Store(true)
 	stop := context.AfterFunc(ctx, func() {
+		s.ready.Store(false)
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		stopped <- server.Shutdown(last)

@@ -15,6 +15,9 @@ import (
 // gatewayDomain is in no DNS, so that nobody needs one for the platform.
 const gatewayDomain = "canopy.internal"
 
+// APIPort is where the platform's API is, on the node's address.
+const APIPort = 30443
+
 // installCanopy installs Canopy by the same chart as anywhere else.
 func (u *up) installCanopy(ctx context.Context) error {
 	if err := ensureObjects(ctx, "namespaces", []client.Object{install.Namespace()}); err != nil {
@@ -33,6 +36,12 @@ func (u *up) installCanopy(ctx context.Context) error {
 			"reservedCIDRs":  u.Settings.reserved(),
 			"registryMirror": u.Settings.RegistryURL(),
 		},
+		"api": map[string]any{
+			"publicURL": u.Settings.APIURL(),
+			"issuer":    map[string]any{"enabled": true},
+			"hosts":     []string{u.Settings.NodeAddress().String()},
+			"service":   map[string]any{"type": "NodePort", "nodePort": APIPort},
+		},
 		"gateway": map[string]any{
 			"domain": gatewayDomain, "address": u.Settings.NodeAddress().String(), "replicas": 1,
 			"service": map[string]any{"type": "NodePort"},
@@ -49,7 +58,7 @@ func (u *up) installCanopy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"canopy-seed", "canopy-gateway", "canopy-master"} {
+	for _, name := range []string{"canopy-seed", "canopy-gateway", "canopy-master", "canopy-api"} {
 		if err := awaitDeployment(ctx, c, client.ObjectKey{Namespace: SystemNamespace, Name: name}); err != nil {
 			return err
 		}
