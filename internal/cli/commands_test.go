@@ -94,8 +94,8 @@ func TestWaitShowsStages(t *testing.T) {
 	term := ready(t)
 	term.does(output.ExitOK, "apply", "-f", write(t, manifest("wait")), "--no-wait")
 	// There is no such datacenter: time alone does not bring it about.
-	has(t, term.does(output.ExitTerminated, "wait", "cluster/wait", "--for=condition=Ready", "--timeout=30s").err, "DatacenterMissing"[:10], "describe cluster/wait")
-	has(t, term.does(output.ExitTimeout, "wait", "cluster/wait", "--for=version=1.37.9", "--timeout=1s").err, "goes on")
+	has(t, term.does(output.ExitTerminated, "wait", "cluster/wait", "--for=condition=Ready", "--timeout=30s").err, "no Datacenter local", "describe cluster/wait")
+	has(t, term.does(output.ExitTimeout, "wait", "nodepool/wait-workers", "--for=phase=Never", "--timeout=1s").err, "goes on")
 
 	done := make(chan result, 1)
 	go func() {
@@ -104,12 +104,12 @@ func TestWaitShowsStages(t *testing.T) {
 	pool := &v1alpha1.NodePool{}
 	key := client.ObjectKey{Namespace: "project-shop", Name: "wait-workers"}
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-		if err := kube.Get(ctx, key, pool); err != nil {
+		if err := onMaster.Get(ctx, key, pool); err != nil {
 			return false, err
 		}
 		pool.Status.Replicas, pool.Status.ReadyReplicas, pool.Status.UpToDateReplicas, pool.Status.ObservedGeneration = 1, 1, 1, pool.Generation
 		meta.SetStatusCondition(&pool.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady, ObservedGeneration: pool.Generation})
-		if err := kube.Status().Update(ctx, pool); err != nil && !apierrors.IsConflict(err) {
+		if err := onMaster.Status().Update(ctx, pool); err != nil && !apierrors.IsConflict(err) {
 			return false, err
 		}
 		return len(done) > 0, nil // the master has its own view, and takes it back
@@ -136,7 +136,7 @@ func TestErrorsHaveTheirCodes(t *testing.T) {
 	has(t, term.does(output.ExitFailed, "apply", "-f", write(t, strings.Replace(manifest("bad"), "version: 1.37.2", "version: 1.37.2, colour: red", 1))).err, "colour")
 
 	t.Setenv(config.EnvToken, "eve@example.com") // a viewer
-	has(t, term.does(output.ExitForbidden, "apply", "-f", write(t, manifest("eve"))).err, "creating", "role")
+	has(t, term.does(output.ExitForbidden, "apply", "-f", write(t, manifest("eve"))).err, "writing cluster/eve", "role")
 
 	t.Setenv(config.EnvToken, "")
 	term.does(output.ExitOK, "logout")

@@ -297,7 +297,7 @@ func printProblems(out io.Writer, o *output.Options, problems []trouble) error {
 		items = append(items, unstructured.Unstructured{Object: content})
 	}
 	return o.Print(out, output.Table{
-		Noun: "problem", Columns: columns("Object", "Project", "Status", "Who acts", "Why", "+Next"),
+		Noun: "problem", Columns: columns("Object", "Project", "Status", "Who acts", "Why", "Next"),
 		Row: valuesAt("object", "project", "status", "owner", "message", "next"),
 	}, items, false)
 }

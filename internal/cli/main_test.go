@@ -41,7 +41,7 @@ import (
 var (
 	kubeConfig rest.Config
 	platform   *httptest.Server
-	kube       client.WithWatch
+	onMaster   client.WithWatch
 )
 
 func TestMain(m *testing.M) {
@@ -66,10 +66,10 @@ func (w withPlatform) Run() int {
 
 func startPlatform(ctx context.Context) error {
 	var err error
-	if kube, err = client.NewWithWatch(&kubeConfig, client.Options{Scheme: apiserver.Scheme()}); err != nil {
+	if onMaster, err = client.NewWithWatch(&kubeConfig, client.Options{Scheme: apiserver.Scheme()}); err != nil {
 		return err
 	}
-	if err := kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}); err != nil {
+	if err := onMaster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}); err != nil {
 		return err
 	}
 	for _, pattern := range []string{"roles.yaml", "api/*.yaml", "master/rbac.yaml", "master/admission.yaml"} {
@@ -84,11 +84,11 @@ func startPlatform(ctx context.Context) error {
 		}
 	}
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "canopy-api", Namespace: v1alpha1.SystemNamespace}}
-	if err := kube.Create(ctx, account); err != nil {
+	if err := onMaster.Create(ctx, account); err != nil {
 		return err
 	}
 	token := &authenticationv1.TokenRequest{}
-	if err := kube.SubResource("token").Create(ctx, account, token); err != nil {
+	if err := onMaster.SubResource("token").Create(ctx, account, token); err != nil {
 		return err
 	}
 	own := rest.AnonymousClientConfig(&kubeConfig)
@@ -105,7 +105,7 @@ func startPlatform(ctx context.Context) error {
 		return errors.New("the API does not start")
 	}
 	platform = httptest.NewTLSServer(server.Handler())
-	return kube.Create(ctx, &v1alpha1.Project{
+	return onMaster.Create(ctx, &v1alpha1.Project{
 		ObjectMeta: metav1.ObjectMeta{Name: "shop"},
 		Spec:       v1alpha1.ProjectSpec{Members: []v1alpha1.Member{{Name: "ada@example.com", Role: v1alpha1.RoleOwner}, {Name: "eve@example.com", Role: v1alpha1.RoleViewer}}},
 	})
@@ -123,7 +123,7 @@ func applyFile(ctx context.Context, path string) error {
 		} else if err != nil {
 			return err
 		}
-		if err := kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner("test")); err != nil {
+		if err := onMaster.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner("test")); err != nil {
 			return err
 		}
 	}
