@@ -15,6 +15,9 @@ const (
 	// LabelClusterSet is on the Clusters and NodePools that follow a ClusterSet; its value is the ClusterSet's name.
 	LabelClusterSet = "canopy.dev/cluster-set"
 
+	// LabelIdempotencyKey of an AuditRecord identifies the Idempotency-Key of the request, and who sent it.
+	LabelIdempotencyKey = "canopy.dev/idempotency-key"
+
 	// AnnotationTemplateHash on a Cluster identifies what was last applied of a template.
 	AnnotationTemplateHash = "canopy.dev/template-hash"
 
@@ -35,6 +38,8 @@ const (
 
 	// SystemNamespace is the namespace on the master with the Secrets that Presets and Seeds name.
 	SystemNamespace = "canopy-system"
+	// SeedKubeconfigKey is the key of a Seed's Secret there that has its kubeconfig.
+	SeedKubeconfigKey = "kubeconfig"
 	// ProjectNamespacePrefix and a Project's name make the name of its namespace.
 	ProjectNamespacePrefix = "project-"
 )

@@ -63,7 +63,7 @@ func serveKubeconfig(s *Server) {
 
 // kubeconfig returns one that names nobody: whoever may see the cluster gets it, and gets in as whoever that is.
 func (s *Server) kubeconfig(ctx context.Context, at place) ([]byte, error) {
-	cluster, err := s.cluster(ctx, verbGet, "", at)
+	cluster, err := s.reachable(ctx, verbGet, "", at)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (s *Server) kubeconfig(ctx context.Context, at place) ([]byte, error) {
 }
 
 // cluster returns the cluster of a path whose API can be reached, after it is known that the caller may do something with it.
-func (s *Server) cluster(ctx context.Context, verb, subresource string, at place) (*v1alpha1.Cluster, error) {
+func (s *Server) reachable(ctx context.Context, verb, subresource string, at place) (*v1alpha1.Cluster, error) {
 	question := Question{
 		Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: "clusters", Subresource: subresource,
 		Namespace: v1alpha1.ProjectNamespacePrefix + at.Project, Name: at.Name,
@@ -152,7 +152,7 @@ func (s *Server) certificate(ctx context.Context, in *certificateInput) ([]byte,
 	if in.Body.Role == "admin" {
 		role = v1alpha1.CertificateAdmin
 	}
-	cluster, err := s.cluster(ctx, "create", strings.ToLower(string(role))+"kubeconfig", in.Place)
+	cluster, err := s.reachable(ctx, "create", strings.ToLower(string(role))+"kubeconfig", in.Place)
 	if err != nil {
 		return nil, err
 	}

@@ -120,13 +120,13 @@ func (s *Server) tokens(ctx context.Context, at place) ([]Token, error) {
 	}
 	tokens := make([]Token, 0, len(secrets))
 	for i := range secrets {
-		tokens = append(tokens, tokenOf(&secrets[i]))
+		tokens = append(tokens, boundToken(&secrets[i]))
 	}
 	slices.SortFunc(tokens, func(a, b Token) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
 	return tokens, nil
 }
 
-func tokenOf(secret *corev1.Secret) Token {
+func boundToken(secret *corev1.Secret) Token {
 	token := Token{
 		ID: secret.Name, Description: secret.Annotations[login.AnnotationDescription], CreatedBy: secret.Annotations[login.AnnotationCreatedBy],
 		Created: secret.CreationTimestamp.UTC(),
@@ -181,7 +181,7 @@ func (s *Server) newToken(ctx context.Context, in *newTokenInput) (*Token, error
 	if err := kube.CreateSubResource(ctx, s.asCaller, account, "token", request); err != nil {
 		return nil, errors.Join(err, kube.Delete(context.WithoutCancel(ctx), s.own, secret))
 	}
-	token := tokenOf(secret)
+	token := boundToken(secret)
 	token.Token, token.Expires = request.Status.Token, request.Status.ExpirationTimestamp.UTC()
 	return &token, nil
 }
@@ -193,7 +193,7 @@ func (s *Server) dropExpired(ctx context.Context, at place) error {
 		return err
 	}
 	for i := range secrets {
-		if tokenOf(&secrets[i]).Expires.Before(time.Now()) {
+		if boundToken(&secrets[i]).Expires.Before(time.Now()) {
 			if err := kube.Delete(ctx, s.own, &secrets[i]); err != nil {
 				return err
 			}

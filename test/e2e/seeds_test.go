@@ -69,9 +69,7 @@ func TestDedicatedSeeds(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if _, err := k.try("", "delete", "project", "seeds", "--ignore-not-found", "--timeout=110s"); err != nil {
-			t.Error(err)
-		}
+		deleteProject(t, "seeds")
 	})
 	canopy(t, "up", "--seeds", "2")
 	for _, name := range []string{"demo-1", "demo-2"} {
