@@ -133,7 +133,7 @@ func bodies(kind string) string {
 	return map[string]string{
 		"users":           `{"metadata":{"name":"NAME"},"spec":{"email":"matrix@example.com"}}`,
 		"projects":        `{"metadata":{"name":"NAME"},"spec":{"displayName":"Matrix"}}`,
-		"presets":         `{"metadata":{"name":"NAME"},"spec":{"secretName":"matrix"}}`,
+		"presets":         `{"metadata":{"name":"NAME"},"spec":{"provider":"local","secretName":"matrix"}}`,
 		"seeds":           `{"metadata":{"name":"NAME"},"spec":{"kubeconfigSecretName":"none"}}`,
 		"datacenters":     `{"metadata":{"name":"NAME"},"spec":{"seed":"matrix",` + local + `}}`,
 		"releases":        `{"metadata":{"name":"NAME"},"spec":{}}`,

@@ -165,7 +165,7 @@ func volume(t *testing.T, k kube) {
 	k.wantOutput(strings.TrimSpace(first), time.Minute, "exec", "deployment/writer", "--", "cat", "/data/first")
 }
 
-func TestAnUpgradeKeepsData(t *testing.T) {
+func anUpgradeKeepsData(t *testing.T) {
 	c := create(t, "e2e-upgrade", `version: 1.36.3, `+fmt.Sprintf(pool, 1))
 	c.ready(4 * time.Minute)
 	k := c.inside()

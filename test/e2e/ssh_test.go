@@ -78,8 +78,8 @@ func (k kube) forward(namespace, pod string, port int) string {
 	return address
 }
 
-// TestSSHKeysLogIn goes from a project's keys to a shell on a node that runs already, and back.
-func TestSSHKeysLogIn(t *testing.T) {
+// sshKeysLogIn goes from a project's keys to a shell on a node that runs already, and back.
+func sshKeysLogIn(t *testing.T) {
 	const project, namespace = "e2e-ssh", "project-e2e-ssh"
 	team(t, project, "local")
 	k := seed(t)
