@@ -205,6 +205,17 @@ type ClusterStatus struct {
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
 
+	// tlsServerName is the name that clients have to say in TLS when they connect to the endpoint; empty: the host of the
+	// endpoint.
+	//
+	// +optional
+	TLSServerName string `json:"tlsServerName,omitempty"`
+
+	// certificateAuthority is the PEM-encoded certificate of the authority by which clients know the API.
+	//
+	// +optional
+	CertificateAuthority string `json:"certificateAuthority,omitempty"`
+
 	// components are the parts of the control plane and what runs inside the user cluster, sorted by name.
 	//
 	// +optional

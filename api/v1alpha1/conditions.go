@@ -26,6 +26,7 @@ const (
 	ReasonInvalidKey         = "InvalidKey"
 	ReasonInvalidKubeconfig  = "InvalidKubeconfig"
 	ReasonUnsupportedVersion = "UnsupportedVersion"
+	ReasonInvalidIssuers     = "InvalidIssuers"
 	ReasonForbidden          = "Forbidden"
 	ReasonNamespaceTaken     = "NamespaceTaken"
 	ReasonProjectMissing     = "ProjectMissing"

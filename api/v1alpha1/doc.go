@@ -15,6 +15,7 @@
 //	NodePool          <project>                     members, GitOps, an autoscaler   master/nodepool
 //	ClusterTemplate   <project>, or canopy-system   members, or admins               -
 //	ClusterSet        <project>                     members, GitOps                  master/clusterset
+//	AccessRequest     <project>                     members                          master/accessrequest
 //	AuditRecord       <project>, or canopy-system   api                              -
 //
 // +kubebuilder:object:generate=true

@@ -31,6 +31,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&NodePool{}, &NodePoolList{},
 		&ClusterTemplate{}, &ClusterTemplateList{},
 		&ClusterSet{}, &ClusterSetList{},
+		&AccessRequest{}, &AccessRequestList{},
 		&AuditRecord{}, &AuditRecordList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)

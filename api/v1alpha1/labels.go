@@ -25,6 +25,10 @@ const (
 	// cluster, as status.clusterUID does. There is at most one.
 	AnnotationInstallation = "canopy.dev/installation"
 
+	// AnnotationTokenLifetime of a project's namespace says how many seconds a token of its service accounts may be valid that
+	// can be revoked.
+	AnnotationTokenLifetime = "canopy.dev/token-lifetime"
+
 	// FinalizerProject keeps a Project until its namespace is gone.
 	FinalizerProject = "canopy.dev/project"
 	// FinalizerCluster keeps a Cluster until nothing of it is left on its seed.

@@ -4,6 +4,8 @@
 package v1alpha1
 
 import (
+	"time"
+
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -57,10 +59,25 @@ type ProjectSpec struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Datacenters []string `json:"datacenters,omitempty"`
 
+	// tokenLifetime is how long tokens of the project's service accounts may be valid, if each can be revoked; none: a day, as
+	// those that cannot.
+	//
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == '' || duration(self) >= duration('24h') && duration(self) <= duration('8784h')",message="must be between a day and a year, such as 720h"
+	TokenLifetime string `json:"tokenLifetime,omitempty"`
+
 	// quota is how much the project may have; none: as much as it likes. What exists when it is lowered stays.
 	//
 	// +optional
 	Quota *Quota `json:"quota,omitempty"`
+}
+
+// LongestToken returns how long tokens of the project's service accounts may be valid, if each can be revoked.
+func (s ProjectSpec) LongestToken() time.Duration {
+	if longest, err := time.ParseDuration(s.TokenLifetime); err == nil {
+		return longest
+	}
+	return 24 * time.Hour
 }
 
 // Quota is an amount of what a project can have. In a spec, what is not there is not bounded.

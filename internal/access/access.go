@@ -7,6 +7,7 @@
 package access
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -31,6 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	canopyv1alpha1 "canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/usercluster"
 )
 
@@ -61,13 +63,13 @@ func Kubeconfig(ctx context.Context, req Request) (*clientcmdapi.Config, error) 
 	if err != nil {
 		return nil, err
 	}
-	inside, err := kubernetes.NewForConfig(config)
+	request, key, err := NewRequest(req)
 	if err != nil {
 		return nil, err
 	}
-	cert, key, err := sign(ctx, inside, req)
+	cert, err := sign(ctx, config, req, request)
 	if err != nil {
-		return nil, fmt.Errorf("having the cluster %s sign a certificate for %s: %w", req.Place.Name, req.User, err)
+		return nil, err
 	}
 	name := "canopy-" + req.Place.Name
 	kubeconfig := clientcmdapi.NewConfig()
@@ -105,11 +107,29 @@ func adminConfig(ctx context.Context, place Place) (v1alpha1.HostedClusterStatus
 	return hc.Status, config, nil
 }
 
-func sign(ctx context.Context, inside kubernetes.Interface, req Request) (cert, key []byte, err error) {
-	request, key, err := newRequest(req)
+// Sign has the cluster at place sign a certificate request for whoever wants in. CheckRequest has looked at it.
+func Sign(ctx context.Context, place Place, req Request, request []byte) ([]byte, error) {
+	_, config, err := adminConfig(ctx, place)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	req.Place = place
+	return sign(ctx, config, req, request)
+}
+
+func sign(ctx context.Context, config *rest.Config, req Request, request []byte) ([]byte, error) {
+	inside, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := approved(ctx, inside, req, request)
+	if err != nil {
+		return nil, fmt.Errorf("having the cluster %s sign a certificate for %s: %w", req.Place.Name, req.User, err)
+	}
+	return cert, nil
+}
+
+func approved(ctx context.Context, inside kubernetes.Interface, req Request, request []byte) ([]byte, error) {
 	csrs := inside.CertificatesV1().CertificateSigningRequests()
 	csr, err := csrs.Create(ctx, &certificatesv1.CertificateSigningRequest{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "canopy-"},
@@ -119,19 +139,44 @@ func sign(ctx context.Context, inside kubernetes.Interface, req Request) (cert, 
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	csr.Status.Conditions = append(csr.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
 		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "CanopyKubeconfig", Message: "asked for with canopy kubeconfig",
 	})
 	if csr, err = csrs.UpdateApproval(ctx, csr.Name, csr, metav1.UpdateOptions{}); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	cert, err = waitForCertificate(ctx, inside, csr)
-	return cert, key, err
+	return waitForCertificate(ctx, inside, csr)
 }
 
-func newRequest(req Request) (request, key []byte, err error) {
+// GroupOf returns the group that a certificate with a role is for.
+func GroupOf(role canopyv1alpha1.CertificateRole) string {
+	if role == canopyv1alpha1.CertificateAdmin {
+		return AdminGroup
+	}
+	return usercluster.ViewerGroup
+}
+
+// CheckRequest says why a certificate request is not one for just the user and the groups of req.
+func CheckRequest(request []byte, req Request) error {
+	block, rest := pem.Decode(request)
+	if block == nil || block.Type != "CERTIFICATE REQUEST" || len(bytes.TrimSpace(rest)) > 0 {
+		return errors.New("it is not one PEM-encoded certificate request")
+	}
+	parsed, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil || parsed.CheckSignature() != nil {
+		return errors.New("it is no certificate request that is signed with its own key")
+	}
+	want := pkix.Name{CommonName: req.User, Organization: req.Groups}
+	if parsed.Subject.String() != want.String() || len(parsed.DNSNames)+len(parsed.EmailAddresses)+len(parsed.IPAddresses)+len(parsed.URIs) > 0 {
+		return fmt.Errorf("it is for %q and must be for %q and nothing else", parsed.Subject, want)
+	}
+	return nil
+}
+
+// NewRequest returns a certificate request for the user and the groups of req, and its key, both PEM.
+func NewRequest(req Request) (request, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err

@@ -7,17 +7,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/login"
 )
 
 // flags are what the command is told.
@@ -26,6 +34,9 @@ type flags struct {
 	// certificates is a folder with tls.crt and tls.key; empty: the server has an authority of its own, for hosts.
 	certificates string
 	hosts        []string
+	// publicURL is where people reach the server; issuer: it is an issuer of tokens itself.
+	publicURL string
+	issuer    bool
 	version      string
 }
 
@@ -41,6 +52,7 @@ func NewCommand() *cobra.Command {
 			logger := textlogger.NewLogger(logs)
 			ctrl.SetLogger(logger)
 			klog.SetLogger(logger)
+			slog.SetDefault(slog.New(logr.ToSlogHandler(logger))) // what the issuer's library says
 			return run(cmd.Context(), f)
 		},
 	}
@@ -48,6 +60,8 @@ func NewCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.metrics, "metrics-address", ":8080", "address of the health checks and the metrics")
 	cmd.Flags().StringVar(&f.certificates, "certificate-dir", "", "folder with tls.crt and tls.key; without one the server has a certificate authority of its own")
 	cmd.Flags().StringSliceVar(&f.hosts, "host", nil, "DNS name or IP address by which the server is reached; for certificates of its own authority")
+	cmd.Flags().StringVar(&f.publicURL, "public-url", "", "URL at which people reach the server, for example https://canopy.example.com; needed for logins of browsers")
+	cmd.Flags().BoolVar(&f.issuer, "issuer", false, "be an OpenID Connect issuer with users of its own, at /issuer")
 	cmd.Flags().StringVar(&f.version, "platform-version", "dev", "version of the platform, which the API reports")
 	return cmd
 }
@@ -65,12 +79,20 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	server, err := New(Options{Config: config, Version: f.version})
+	logins, handlers, err := setUpLogins(ctx, config, own, f)
+	if err != nil {
+		return err
+	}
+	server, err := New(Options{Config: config, Authenticator: logins, Handlers: handlers, PublicURL: f.publicURL, Version: f.version})
 	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Start(ctx) })
+	group.Go(func() error {
+		logins.Run(ctx)
+		return nil
+	})
 	group.Go(func() error { return serveHealth(ctx, f.metrics, server) })
 	group.Go(func() error {
 		if !server.WaitForSync(ctx) {
@@ -83,6 +105,27 @@ func run(ctx context.Context, f flags) error {
 		return server.Serve(ctx, listener, tlsConfig)
 	})
 	return group.Wait()
+}
+
+// setUpLogins returns who knows callers, and what it serves.
+func setUpLogins(ctx context.Context, config *rest.Config, own client.Client, f flags) (*login.Service, map[string]http.Handler, error) {
+	config = rest.CopyConfig(config)
+	config.QPS = -1 // the API server has its own fairness
+	machines, err := TokenReview(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("setting up the review of tokens: %w", err)
+	}
+	opts := login.SetupOptions{
+		Config: config, Scheme: Scheme(), PublicURL: strings.TrimSuffix(f.publicURL, "/"), Issuer: f.issuer, Machines: machines, Log: ctrl.Log.WithName("login"),
+	}
+	if f.certificates == "" {
+		public := &corev1.ConfigMap{}
+		if err := own.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: AuthorityName}, public); err != nil {
+			return nil, nil, fmt.Errorf("reading the certificate of the API's authority: %w", err)
+		}
+		opts.Authority = public.Data[AuthorityKey]
+	}
+	return login.Setup(ctx, opts)
 }
 
 // serveHealth answers kubelet and Prometheus.

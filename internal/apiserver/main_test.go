@@ -68,7 +68,7 @@ func setUp(ctx context.Context) error {
 	if err := kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}); err != nil {
 		return err
 	}
-	for _, file := range []string{"roles.yaml", "api/rbac.yaml", "master/rbac.yaml", "master/admission.yaml"} {
+	for _, file := range []string{"roles.yaml", "api/rbac.yaml", "api/login.yaml", "master/rbac.yaml", "master/admission.yaml"} {
 		if err := applyFile(ctx, kube, "../../deploy/chart/files/"+file); err != nil {
 			return err
 		}

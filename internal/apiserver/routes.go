@@ -18,6 +18,9 @@ func (s *Server) routes() {
 	serveDetails(s)
 	serveMachines(s)
 	serveSelf(s)
+	serveKubeconfig(s)
+	serveCertificates(s)
+	serveTokens(s)
 	serveRecords(s)
 	serveWatch(s)
 }

@@ -43,6 +43,8 @@ type Options struct {
 	Authenticator authenticator.Request
 	// Handlers serve further paths of the same origin, such as "/auth/", to anybody. They keep the names of net/http.
 	Handlers map[string]http.Handler
+	// PublicURL is where people reach the API, for example "https://canopy.example.com".
+	PublicURL string
 	// Version is that of the platform.
 	Version string
 }
@@ -67,7 +69,7 @@ type Server struct {
 	// own reads and writes what is the server's own: the records of changes.
 	own client.Client
 	// asCaller writes as whoever the context's request is from.
-	asCaller client.Client
+	asCaller client.WithWatch
 	handler  http.Handler
 	api      huma.API
 	// ready is true while connections are accepted.
@@ -109,7 +111,7 @@ func New(opts Options) (*Server, error) {
 		return nil, fmt.Errorf("setting up the client: %w", err)
 	}
 	// It knows the kinds already, so that it asks for nothing in anybody's name but to write.
-	if s.asCaller, err = client.New(writer, client.Options{Scheme: s.scheme, Mapper: s.own.RESTMapper()}); err != nil {
+	if s.asCaller, err = client.NewWithWatch(writer, client.Options{Scheme: s.scheme, Mapper: s.own.RESTMapper()}); err != nil {
 		return nil, fmt.Errorf("setting up the client: %w", err)
 	}
 	mux := http.NewServeMux()

@@ -24,10 +24,10 @@ func newDownCommand() *cobra.Command {
 			}
 			if keepData {
 				fmt.Fprintf(cmd.OutOrStdout(), "The platform is switched off. `canopy up` brings it back.\n")
-			} else {
-				fmt.Fprintf(cmd.OutOrStdout(), "There is no platform on this machine.\n")
+				return nil
 			}
-			return nil
+			fmt.Fprintf(cmd.OutOrStdout(), "There is no platform on this machine.\n")
+			return forgetLocal(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&keepData, "keep-data", false, `only switch it off: "canopy up" brings all clusters back with their data`)

@@ -61,7 +61,7 @@ kubelet   Unhealthy   ended with exit code 1
 func TestExplainUpSaysWhichStepAndWhatToDo(t *testing.T) {
 	cause := errors.New("no route")
 	err := explainUp(&steps.Error{Step: "serve images", Err: cause})
-	for _, want := range []string{"serve images", "no route", "canopy up", "canopy logs"} {
+	for _, want := range []string{"serve images", "no route", "canopy up", "canopy local logs"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error = %v, want it to mention %q", err, want)
 		}

@@ -14,11 +14,31 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"canopy.dev/canopy/api/v1alpha1"
 	"github.com/oapi-codegen/runtime"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// Defines values for CertificateQueryRole.
+const (
+	Admin  CertificateQueryRole = "admin"
+	Viewer CertificateQueryRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the CertificateQueryRole enum.
+func (e CertificateQueryRole) Valid() bool {
+	switch e {
+	case Admin:
+		return true
+	case Viewer:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for OperationType.
 const (
@@ -161,6 +181,16 @@ func (e ListProjectEventsParamsType) Valid() bool {
 	}
 }
 
+// AccessRequest AccessRequest asks for a short-lived client certificate for a cluster of its project: for when the login does not work, and
+// for machines. It is deleted when the certificate has run out. Nothing in it is secret.
+type AccessRequest = v1alpha1.AccessRequest
+
+// AccessRequestSpec AccessRequestSpec says who wants in, and as what.
+type AccessRequestSpec = v1alpha1.AccessRequestSpec
+
+// AccessRequestStatus AccessRequestStatus has the certificate.
+type AccessRequestStatus = v1alpha1.AccessRequestStatus
+
 // AuditRecord AuditRecord says who has changed what through the API, or tried to. It is written before the change is made, and completed with
 // what has come of it; then nobody can change it. One that is not complete is of a server that did not live to see the result.
 // What is in a project is recorded in its namespace, and the rest in canopy-system. The newest have the names that sort first.
@@ -183,6 +213,20 @@ type AuditRecordList struct {
 
 // AuditRecordSpec AuditRecordSpec is what somebody wanted to do.
 type AuditRecordSpec = v1alpha1.AuditRecordSpec
+
+// CertificateQuery defines model for CertificateQuery.
+type CertificateQuery struct {
+	// Role What it allows: everything, or to see everything but Secrets.
+	Role CertificateQueryRole `json:"role"`
+
+	// Ttl How long it is valid: between ten minutes and a day. Default: an hour.
+	//
+	// Examples: 1h
+	Ttl *string `json:"ttl,omitempty"`
+}
+
+// CertificateQueryRole What it allows: everything, or to see everything but Secrets.
+type CertificateQueryRole string
 
 // ChangeMemberInputBody defines model for ChangeMemberInputBody.
 type ChangeMemberInputBody struct {
@@ -366,6 +410,17 @@ type MachineList struct {
 
 	// TotalSize How many there are on all pages now.
 	TotalSize int64 `json:"totalSize"`
+}
+
+// NewToken defines model for NewToken.
+type NewToken struct {
+	// Description What it is for.
+	Description *string `json:"description,omitempty"`
+
+	// Ttl How long it is valid: ten minutes at the least, and at the most a day, or what the Project allows (spec.tokenLifetime). Default: an hour.
+	//
+	// Examples: 720h
+	Ttl *string `json:"ttl,omitempty"`
 }
 
 // Node defines model for Node.
@@ -782,6 +837,44 @@ type ServiceAccount = corev1.ServiceAccount
 type ServiceAccountList struct {
 	// Items The objects of this page.
 	Items []ServiceAccount `json:"items"`
+
+	// NextPageToken Send it as pageToken for the next page; none: this is the last.
+	NextPageToken *string `json:"nextPageToken,omitempty"`
+
+	// Partial What is missing, and why: the rest is complete.
+	Partial *[]Partial `json:"partial,omitempty"`
+
+	// TotalSize How many there are on all pages now.
+	TotalSize int64 `json:"totalSize"`
+}
+
+// Token defines model for Token.
+type Token struct {
+	Created time.Time `json:"created"`
+
+	// CreatedBy Who made it.
+	CreatedBy string `json:"createdBy"`
+
+	// Description What it is for.
+	Description *string `json:"description,omitempty"`
+
+	// Expires Until when it is valid, if it is not revoked before.
+	Expires time.Time `json:"expires"`
+
+	// Id Identifies the token.
+	Id string `json:"id"`
+
+	// LastUsed When the API last saw it, to five minutes; none: never.
+	LastUsed *time.Time `json:"lastUsed,omitempty"`
+
+	// Token What lets its holder in. It is here once, in the answer to its creation.
+	Token *string `json:"token,omitempty"`
+}
+
+// TokenList defines model for TokenList.
+type TokenList struct {
+	// Items The objects of this page.
+	Items []Token `json:"items"`
 
 	// NextPageToken Send it as pageToken for the next page; none: this is the last.
 	NextPageToken *string `json:"nextPageToken,omitempty"`
@@ -1889,6 +1982,9 @@ type PatchClusterApplicationMergePatchPlusJSONRequestBody PatchClusterApplicatio
 // ReplaceClusterJSONRequestBody defines body for ReplaceCluster for application/json ContentType.
 type ReplaceClusterJSONRequestBody = Cluster
 
+// CreateClusterKubeconfigJSONRequestBody defines body for CreateClusterKubeconfig for application/json ContentType.
+type CreateClusterKubeconfigJSONRequestBody = CertificateQuery
+
 // CreateClusterSetJSONRequestBody defines body for CreateClusterSet for application/json ContentType.
 type CreateClusterSetJSONRequestBody = ClusterSet
 
@@ -1912,6 +2008,9 @@ type PatchServiceAccountApplicationMergePatchPlusJSONRequestBody PatchServiceAcc
 
 // ReplaceServiceAccountJSONRequestBody defines body for ReplaceServiceAccount for application/json ContentType.
 type ReplaceServiceAccountJSONRequestBody = ServiceAccount
+
+// CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
+type CreateTokenJSONRequestBody = NewToken
 
 // CreateSSHKeyJSONRequestBody defines body for CreateSSHKey for application/json ContentType.
 type CreateSSHKeyJSONRequestBody = SSHKey
@@ -2386,6 +2485,25 @@ type ClientInterface interface {
 	// Corresponds with PUT /api/v1/projects/{project}/clusters/{name} (the `ReplaceCluster` operationId).
 	ReplaceCluster(ctx context.Context, project string, name string, params *ReplaceClusterParams, body ReplaceClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetClusterKubeconfig Get a kubeconfig for a cluster
+	//
+	// Corresponds with GET /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `GetClusterKubeconfig` operationId).
+	GetClusterKubeconfig(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateClusterKubeconfigWithBody Make a kubeconfig with a short-lived certificate
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+	CreateClusterKubeconfigWithBody(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateClusterKubeconfig Make a kubeconfig with a short-lived certificate
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+	CreateClusterKubeconfig(ctx context.Context, project string, name string, body CreateClusterKubeconfigJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListClusterSets List clusterSets
 	//
 	// Corresponds with GET /api/v1/projects/{project}/clustersets (the `ListClusterSets` operationId).
@@ -2557,6 +2675,30 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api/v1/projects/{project}/serviceaccounts/{name} (the `ReplaceServiceAccount` operationId).
 	ReplaceServiceAccount(ctx context.Context, project string, name string, params *ReplaceServiceAccountParams, body ReplaceServiceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTokens List the tokens of a service account
+	//
+	// Corresponds with GET /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `ListTokens` operationId).
+	ListTokens(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTokenWithBody Make a token of a service account
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `CreateToken` operationId).
+	CreateTokenWithBody(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateToken Make a token of a service account
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `CreateToken` operationId).
+	CreateToken(ctx context.Context, project string, name string, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeToken Revoke a token of a service account
+	//
+	// Corresponds with DELETE /api/v1/projects/{project}/serviceaccounts/{name}/tokens/{token} (the `RevokeToken` operationId).
+	RevokeToken(ctx context.Context, project string, name string, token string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSSHKeys List sSHKeys
 	//
@@ -3836,6 +3978,55 @@ func (c *Client) ReplaceCluster(ctx context.Context, project string, name string
 	return c.Client.Do(req)
 }
 
+// GetClusterKubeconfig Get a kubeconfig for a cluster
+//
+// Corresponds with GET /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `GetClusterKubeconfig` operationId).
+func (c *Client) GetClusterKubeconfig(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClusterKubeconfigRequest(c.Server, project, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateClusterKubeconfigWithBody Make a kubeconfig with a short-lived certificate
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+func (c *Client) CreateClusterKubeconfigWithBody(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClusterKubeconfigRequestWithBody(c.Server, project, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateClusterKubeconfig Make a kubeconfig with a short-lived certificate
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+func (c *Client) CreateClusterKubeconfig(ctx context.Context, project string, name string, body CreateClusterKubeconfigJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClusterKubeconfigRequest(c.Server, project, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListClusterSets List clusterSets
 //
 // Corresponds with GET /api/v1/projects/{project}/clustersets (the `ListClusterSets` operationId).
@@ -4278,6 +4469,70 @@ func (c *Client) ReplaceServiceAccountWithBody(ctx context.Context, project stri
 // Corresponds with PUT /api/v1/projects/{project}/serviceaccounts/{name} (the `ReplaceServiceAccount` operationId).
 func (c *Client) ReplaceServiceAccount(ctx context.Context, project string, name string, params *ReplaceServiceAccountParams, body ReplaceServiceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceServiceAccountRequest(c.Server, project, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTokens List the tokens of a service account
+//
+// Corresponds with GET /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `ListTokens` operationId).
+func (c *Client) ListTokens(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTokensRequest(c.Server, project, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateTokenWithBody Make a token of a service account
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `CreateToken` operationId).
+func (c *Client) CreateTokenWithBody(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTokenRequestWithBody(c.Server, project, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateToken Make a token of a service account
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `CreateToken` operationId).
+func (c *Client) CreateToken(ctx context.Context, project string, name string, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTokenRequest(c.Server, project, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeToken Revoke a token of a service account
+//
+// Corresponds with DELETE /api/v1/projects/{project}/serviceaccounts/{name}/tokens/{token} (the `RevokeToken` operationId).
+func (c *Client) RevokeToken(ctx context.Context, project string, name string, token string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeTokenRequest(c.Server, project, name, token)
 	if err != nil {
 		return nil, err
 	}
@@ -8475,6 +8730,101 @@ func NewReplaceClusterRequestWithBody(server string, project string, name string
 	return req, nil
 }
 
+// NewGetClusterKubeconfigRequest constructs an http.Request for the GetClusterKubeconfig method
+func NewGetClusterKubeconfigRequest(server string, project string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project", project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/projects/%s/clusters/%s/kubeconfig", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateClusterKubeconfigRequest calls the generic CreateClusterKubeconfig builder with application/json body
+func NewCreateClusterKubeconfigRequest(server string, project string, name string, body CreateClusterKubeconfigJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateClusterKubeconfigRequestWithBody(server, project, name, "application/json", bodyReader)
+}
+
+// NewCreateClusterKubeconfigRequestWithBody constructs an http.Request for the CreateClusterKubeconfig method, with any body, and a specified content type
+func NewCreateClusterKubeconfigRequestWithBody(server string, project string, name string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project", project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/projects/%s/clusters/%s/kubeconfig", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListClusterSetsRequest constructs an http.Request for the ListClusterSets method
 func NewListClusterSetsRequest(server string, project string, params *ListClusterSetsParams) (*http.Request, error) {
 	var err error
@@ -10030,6 +10380,149 @@ func NewReplaceServiceAccountRequestWithBody(server string, project string, name
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListTokensRequest constructs an http.Request for the ListTokens method
+func NewListTokensRequest(server string, project string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project", project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/projects/%s/serviceaccounts/%s/tokens", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateTokenRequest calls the generic CreateToken builder with application/json body
+func NewCreateTokenRequest(server string, project string, name string, body CreateTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateTokenRequestWithBody(server, project, name, "application/json", bodyReader)
+}
+
+// NewCreateTokenRequestWithBody constructs an http.Request for the CreateToken method, with any body, and a specified content type
+func NewCreateTokenRequestWithBody(server string, project string, name string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project", project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/projects/%s/serviceaccounts/%s/tokens", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRevokeTokenRequest constructs an http.Request for the RevokeToken method
+func NewRevokeTokenRequest(server string, project string, name string, token string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project", project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "token", token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/projects/%s/serviceaccounts/%s/tokens/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -13676,6 +14169,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /api/v1/projects/{project}/clusters/{name} (the `ReplaceCluster` operationId).
 	ReplaceClusterWithResponse(ctx context.Context, project string, name string, params *ReplaceClusterParams, body ReplaceClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceClusterResponse, error)
 
+	// GetClusterKubeconfigWithResponse Get a kubeconfig for a cluster
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `GetClusterKubeconfig` operationId).
+	GetClusterKubeconfigWithResponse(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*GetClusterKubeconfigResponse, error)
+
+	// CreateClusterKubeconfigWithBodyWithResponse Make a kubeconfig with a short-lived certificate
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+	CreateClusterKubeconfigWithBodyWithResponse(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClusterKubeconfigResponse, error)
+
+	// CreateClusterKubeconfigWithResponse Make a kubeconfig with a short-lived certificate
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+	CreateClusterKubeconfigWithResponse(ctx context.Context, project string, name string, body CreateClusterKubeconfigJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClusterKubeconfigResponse, error)
+
 	// ListClusterSetsWithResponse List clusterSets
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -13871,6 +14385,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api/v1/projects/{project}/serviceaccounts/{name} (the `ReplaceServiceAccount` operationId).
 	ReplaceServiceAccountWithResponse(ctx context.Context, project string, name string, params *ReplaceServiceAccountParams, body ReplaceServiceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceServiceAccountResponse, error)
+
+	// ListTokensWithResponse List the tokens of a service account
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `ListTokens` operationId).
+	ListTokensWithResponse(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*ListTokensResponse, error)
+
+	// CreateTokenWithBodyWithResponse Make a token of a service account
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `CreateToken` operationId).
+	CreateTokenWithBodyWithResponse(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
+
+	// CreateTokenWithResponse Make a token of a service account
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `CreateToken` operationId).
+	CreateTokenWithResponse(ctx context.Context, project string, name string, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
+
+	// RevokeTokenWithResponse Revoke a token of a service account
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/projects/{project}/serviceaccounts/{name}/tokens/{token} (the `RevokeToken` operationId).
+	RevokeTokenWithResponse(ctx context.Context, project string, name string, token string, reqEditors ...RequestEditorFn) (*RevokeTokenResponse, error)
 
 	// ListSSHKeysWithResponse List sSHKeys
 	//
@@ -16544,6 +17086,116 @@ func (r ReplaceClusterResponse) ContentType() string {
 	return ""
 }
 
+// GetClusterKubeconfigResponse200Headers the declared response headers of an HTTP 200 response for GetClusterKubeconfig
+type GetClusterKubeconfigResponse200Headers struct {
+	ContentType *string
+}
+
+type GetClusterKubeconfigResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// YAML200 the response for an HTTP 200 `application/yaml` response
+	YAML200 *string
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetClusterKubeconfigResponse200Headers
+}
+
+// GetYAML200 returns the response for an HTTP 200 `application/yaml` response
+func (r GetClusterKubeconfigResponse) GetYAML200() *string {
+	return r.YAML200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetClusterKubeconfigResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetClusterKubeconfigResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClusterKubeconfigResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClusterKubeconfigResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClusterKubeconfigResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateClusterKubeconfigResponse200Headers the declared response headers of an HTTP 200 response for CreateClusterKubeconfig
+type CreateClusterKubeconfigResponse200Headers struct {
+	ContentType *string
+}
+
+type CreateClusterKubeconfigResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// YAML200 the response for an HTTP 200 `application/yaml` response
+	YAML200 *string
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateClusterKubeconfigResponse200Headers
+}
+
+// GetYAML200 returns the response for an HTTP 200 `application/yaml` response
+func (r CreateClusterKubeconfigResponse) GetYAML200() *string {
+	return r.YAML200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateClusterKubeconfigResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateClusterKubeconfigResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateClusterKubeconfigResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateClusterKubeconfigResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateClusterKubeconfigResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListClusterSetsResponse200Headers the declared response headers of an HTTP 200 response for ListClusterSets
 type ListClusterSetsResponse200Headers struct {
 	Link *string
@@ -17617,6 +18269,150 @@ func (r ReplaceServiceAccountResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReplaceServiceAccountResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListTokensResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TokenList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTokensResponse) GetJSON200() *TokenList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTokensResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTokensResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTokensResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTokensResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTokensResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateTokenResponse201Headers the declared response headers of an HTTP 201 response for CreateToken
+type CreateTokenResponse201Headers struct {
+	Location *string
+}
+
+type CreateTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Token
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateTokenResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateTokenResponse) GetJSON201() *Token {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateTokenResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeTokenResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeTokenResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20493,6 +21289,45 @@ func (c *ClientWithResponses) ReplaceClusterWithResponse(ctx context.Context, pr
 	return ParseReplaceClusterResponse(rsp)
 }
 
+// GetClusterKubeconfigWithResponse Get a kubeconfig for a cluster
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `GetClusterKubeconfig` operationId).
+func (c *ClientWithResponses) GetClusterKubeconfigWithResponse(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*GetClusterKubeconfigResponse, error) {
+	rsp, err := c.GetClusterKubeconfig(ctx, project, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClusterKubeconfigResponse(rsp)
+}
+
+// CreateClusterKubeconfigWithBodyWithResponse Make a kubeconfig with a short-lived certificate
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+func (c *ClientWithResponses) CreateClusterKubeconfigWithBodyWithResponse(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClusterKubeconfigResponse, error) {
+	rsp, err := c.CreateClusterKubeconfigWithBody(ctx, project, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateClusterKubeconfigResponse(rsp)
+}
+
+// CreateClusterKubeconfigWithResponse Make a kubeconfig with a short-lived certificate
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/projects/{project}/clusters/{name}/kubeconfig (the `CreateClusterKubeconfig` operationId).
+func (c *ClientWithResponses) CreateClusterKubeconfigWithResponse(ctx context.Context, project string, name string, body CreateClusterKubeconfigJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClusterKubeconfigResponse, error) {
+	rsp, err := c.CreateClusterKubeconfig(ctx, project, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateClusterKubeconfigResponse(rsp)
+}
+
 // ListClusterSetsWithResponse List clusterSets
 //
 // Returns a wrapper object for the known response body format(s).
@@ -20855,6 +21690,58 @@ func (c *ClientWithResponses) ReplaceServiceAccountWithResponse(ctx context.Cont
 		return nil, err
 	}
 	return ParseReplaceServiceAccountResponse(rsp)
+}
+
+// ListTokensWithResponse List the tokens of a service account
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `ListTokens` operationId).
+func (c *ClientWithResponses) ListTokensWithResponse(ctx context.Context, project string, name string, reqEditors ...RequestEditorFn) (*ListTokensResponse, error) {
+	rsp, err := c.ListTokens(ctx, project, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTokensResponse(rsp)
+}
+
+// CreateTokenWithBodyWithResponse Make a token of a service account
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `CreateToken` operationId).
+func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Context, project string, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
+	rsp, err := c.CreateTokenWithBody(ctx, project, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateTokenResponse(rsp)
+}
+
+// CreateTokenWithResponse Make a token of a service account
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/projects/{project}/serviceaccounts/{name}/tokens (the `CreateToken` operationId).
+func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, project string, name string, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
+	rsp, err := c.CreateToken(ctx, project, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateTokenResponse(rsp)
+}
+
+// RevokeTokenWithResponse Revoke a token of a service account
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/projects/{project}/serviceaccounts/{name}/tokens/{token} (the `RevokeToken` operationId).
+func (c *ClientWithResponses) RevokeTokenWithResponse(ctx context.Context, project string, name string, token string, reqEditors ...RequestEditorFn) (*RevokeTokenResponse, error) {
+	rsp, err := c.RevokeToken(ctx, project, name, token, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeTokenResponse(rsp)
 }
 
 // ListSSHKeysWithResponse List sSHKeys
@@ -23945,6 +24832,98 @@ func ParseReplaceClusterResponse(rsp *http.Response) (*ReplaceClusterResponse, e
 	return response, nil
 }
 
+// ParseGetClusterKubeconfigResponse parses an HTTP response from a GetClusterKubeconfigWithResponse call
+func ParseGetClusterKubeconfigResponse(rsp *http.Response) (*GetClusterKubeconfigResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClusterKubeconfigResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
+		var dest string
+		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.YAML200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetClusterKubeconfigResponse200Headers
+		if values := rsp.Header.Values("Content-Type"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Type", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentType = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateClusterKubeconfigResponse parses an HTTP response from a CreateClusterKubeconfigWithResponse call
+func ParseCreateClusterKubeconfigResponse(rsp *http.Response) (*CreateClusterKubeconfigResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateClusterKubeconfigResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
+		var dest string
+		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.YAML200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateClusterKubeconfigResponse200Headers
+		if values := rsp.Header.Values("Content-Type"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Type", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentType = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListClusterSetsResponse parses an HTTP response from a ListClusterSetsWithResponse call
 func ParseListClusterSetsResponse(rsp *http.Response) (*ListClusterSetsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -25028,6 +26007,114 @@ func ParseReplaceServiceAccountResponse(rsp *http.Response) (*ReplaceServiceAcco
 			headers.Warning = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListTokensResponse parses an HTTP response from a ListTokensWithResponse call
+func ParseListTokensResponse(rsp *http.Response) (*ListTokensResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTokensResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TokenList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateTokenResponse parses an HTTP response from a CreateTokenWithResponse call
+func ParseCreateTokenResponse(rsp *http.Response) (*CreateTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Token
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateTokenResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokeTokenResponse parses an HTTP response from a RevokeTokenWithResponse call
+func ParseRevokeTokenResponse(rsp *http.Response) (*RevokeTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

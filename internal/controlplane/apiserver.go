@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/identity"
 	"canopy.dev/canopy/internal/pki"
 )
 
@@ -56,8 +57,23 @@ func apiserverArgs(in Input) []string {
 	return args(flags, spec.APIServer.ExtraArgs)
 }
 
-// authentication lets nobody in without credentials but to the questions that probes ask.
-const authentication = `apiVersion: apiserver.config.k8s.io/v1
+// authentication is kube-apiserver's AuthenticationConfiguration. The seed has looked at the issuers.
+func authentication(in Input) string {
+	config, err := identity.Configuration(in.Cluster.Spec.Authentication.Issuers)
+	if err != nil {
+		panic(err) // strings and lists of them can be encoded
+	}
+	return config
+}
+
+// startedWith changes with the configuration that is only read when a process starts. kube-apiserver reads its
+// AuthenticationConfiguration anew when that changes; what it was before there were issuers is still part of this, so that
+// no cluster is restarted for nothing.
+func startedWith(in Input) string {
+	return checksum(withoutIssuers + egress(in))
+}
+
+const withoutIssuers = `apiVersion: apiserver.config.k8s.io/v1
 kind: AuthenticationConfiguration
 anonymous:
   enabled: true
@@ -88,6 +104,6 @@ func ServiceHost(cluster *v1alpha1.HostedCluster) string {
 func configuration(in Input) []client.Object {
 	return []client.Object{&corev1.ConfigMap{
 		ObjectMeta: in.meta(Name, Name),
-		Data:       map[string]string{"authentication.yaml": authentication, "egress.yaml": egress(in)},
+		Data:       map[string]string{"authentication.yaml": authentication(in), "egress.yaml": egress(in)},
 	}}
 }

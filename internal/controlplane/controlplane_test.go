@@ -55,6 +55,12 @@ var variants = map[string]func(*v1alpha1.HostedCluster){
 		hc.Spec.APIServer.ExtraArgs = map[string]string{"v": "4", "authorization-mode": "Node,RBAC,Webhook"}
 		hc.Spec.Scheduler.ExtraArgs = map[string]string{"v": "2"}
 	},
+	"issuers": func(hc *v1alpha1.HostedCluster) {
+		hc.Spec.Authentication.Issuers = []v1alpha1.Issuer{
+			{URL: "https://canopy.example.com/issuer", Audiences: []string{"canopy-cli", "canopy-kubectl"}, CertificateAuthority: "an authority"},
+			{URL: "https://login.example.com", Audiences: []string{"kubernetes"}, Username: "claims.upn", Groups: "claims.roles", Rules: []v1alpha1.ClaimRule{{Expression: "claims.hd == 'example.com'", Message: "somebody else's"}}},
+		}
+	},
 	"konnectivity": func(hc *v1alpha1.HostedCluster) { hc.Spec.Network.Tunnel = v1alpha1.TunnelKonnectivity },
 	"large-etcd": func(hc *v1alpha1.HostedCluster) {
 		hc.Spec.Etcd = v1alpha1.Etcd{Storage: resource.MustParse("20Gi"), StorageClassName: "fast"}

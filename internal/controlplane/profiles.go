@@ -50,7 +50,7 @@ func compact(in Input) []client.Object {
 					Labels: exposed(labels),
 					Annotations: map[string]string{
 						AnnotationKeys:                            in.KeysChecksum,
-						"hosting.canopy.dev/config":               checksum(authentication + egress(in)),
+						"hosting.canopy.dev/config":               startedWith(in),
 						"kubectl.kubernetes.io/default-container": kubernetesContainer,
 					},
 				},

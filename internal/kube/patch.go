@@ -44,6 +44,14 @@ func CreateNew(ctx context.Context, c client.Client, obj client.Object) error {
 	return nil
 }
 
+// CreateSubResource has the server make what is no object of its own, such as a token, and fills sub with it.
+func CreateSubResource(ctx context.Context, c client.Client, obj client.Object, name string, sub client.Object) error {
+	if err := c.SubResource(name).Create(ctx, obj, sub); err != nil {
+		return fmt.Errorf("creating %s of %T %s: %w", name, obj, client.ObjectKeyFromObject(obj), err)
+	}
+	return nil
+}
+
 // UpdateSubResource writes a part of obj that is no part of its spec or status, such as the approval of a certificate
 // request. It fails with a Conflict if obj is stale.
 func UpdateSubResource(ctx context.Context, c client.Client, obj client.Object, name string) error {

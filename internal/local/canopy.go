@@ -37,8 +37,10 @@ func (u *up) installCanopy(ctx context.Context) error {
 			"registryMirror": u.Settings.RegistryURL(),
 		},
 		"api": map[string]any{
-			"hosts":   []string{u.Settings.NodeAddress().String()},
-			"service": map[string]any{"type": "NodePort", "nodePort": APIPort},
+			"publicURL": u.Settings.APIURL(),
+			"issuer":    map[string]any{"enabled": true},
+			"hosts":     []string{u.Settings.NodeAddress().String()},
+			"service":   map[string]any{"type": "NodePort", "nodePort": APIPort},
 		},
 		"gateway": map[string]any{
 			"domain": gatewayDomain, "address": u.Settings.NodeAddress().String(), "replicas": 1,

@@ -204,7 +204,7 @@ func awaitRegistry(ctx context.Context, url string) error {
 		return response.StatusCode == http.StatusOK, nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait for the image registry at %s: %w; `canopy logs registry` may say why", url, err)
+		return fmt.Errorf("wait for the image registry at %s: %w; `canopy local logs registry` may say why", url, err)
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ type Options struct {
 	// Out shows the progress; Terminal: it is a terminal, on which a line may be written over.
 	Out      io.Writer
 	Terminal bool
+	// FirstAdmin is told the password of the first administrator, when there was none.
+	FirstAdmin func(email, password string)
 }
 
 // up is what the steps of one Up hand on to each other.
@@ -62,6 +64,7 @@ func Up(ctx context.Context, options Options) error {
 		{Name: "enforce network policies", Run: u.enforceNetworkPolicies},
 		{Name: "provide load balancers", Run: u.provideLoadBalancers},
 		{Name: "install Canopy", Run: u.installCanopy},
+		{Name: "make the first administrator", Run: u.makeAdmin},
 		{Name: "set up the master", Run: u.setUpMaster},
 		{Name: "create the cluster " + DemoCluster, Run: u.createDemo},
 		{Name: "make all clusters ready", Run: u.awaitClusters},

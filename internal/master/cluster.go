@@ -29,6 +29,7 @@ import (
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/identity"
 	"canopy.dev/canopy/internal/kube"
 )
 
@@ -75,6 +76,7 @@ func setupCluster(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 		Watches(&v1alpha1.Project{}, wakes(find.ofQuota), builder.WithPredicates(usageChanged)).
 		Watches(&v1alpha1.Seed{}, wakes(find.ofSeed), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, readinessChanged))).
 		Watches(&corev1.Secret{}, wakes(find.ofSecret)).
+		Watches(&corev1.ConfigMap{}, wakes(find.ofIssuers)).
 		WatchesRawSource(source.Channel(seeds.Events, wakes(onSeed))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
@@ -266,6 +268,28 @@ func (r *ClusterReconciler) gather(ctx context.Context, in *Input, conn *Connect
 		return fmt.Errorf("reading the SSHKeys of the project: %w", err)
 	}
 	in.SSHKeys = keys.Items
+	return r.gatherIssuers(ctx, in)
+}
+
+// gatherIssuers reads the installation's issuers. A cluster keeps those that it has while they cannot be used, so that a
+// mistake there neither locks people out nor keeps a cluster from anything else.
+func (r *ClusterReconciler) gatherIssuers(ctx context.Context, in *Input) error {
+	config := &corev1.ConfigMap{}
+	key := client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: identity.ConfigMapName}
+	if err := r.Get(ctx, key, config); apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	issuers, err := identity.Parse(config.Data)
+	if err == nil {
+		in.Issuers = identity.Hosted(issuers)
+		return nil
+	}
+	if in.Current != nil {
+		in.Issuers = in.Current.Spec.Authentication.Issuers
+	}
+	in.IssuersError = kube.Wait(v1alpha1.ReasonInvalidIssuers, err.Error()+": have an admin correct it", 0)
 	return nil
 }
 
@@ -343,6 +367,7 @@ func mirror(cluster *v1alpha1.Cluster, hc *hostingv1alpha1.HostedCluster) {
 	}
 	status := hc.DeepCopy().Status
 	cluster.Status.Version, cluster.Status.Endpoint = status.Version, status.Endpoint
+	cluster.Status.TLSServerName, cluster.Status.CertificateAuthority = status.TLSServerName, status.CertificateAuthority
 	cluster.Status.Components, cluster.Status.NodePools = status.Components, status.NodePools
 	cluster.Status.ReadyNodes = status.ReadyNodes
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/identity"
 	"canopy.dev/canopy/internal/kube"
 )
 
@@ -136,6 +137,14 @@ func (r referrers) ofSecret(ctx context.Context, secret client.Object) []reconci
 		requests = append(requests, r.ofPreset(ctx, &presets.Items[i])...)
 	}
 	return requests
+}
+
+// ofIssuers finds all clusters when the installation's issuers change.
+func (r referrers) ofIssuers(ctx context.Context, config client.Object) []reconcile.Request {
+	if config.GetNamespace() != v1alpha1.SystemNamespace || config.GetName() != identity.ConfigMapName {
+		return nil
+	}
+	return r.clusters(ctx)
 }
 
 // ofSSHKey finds the clusters that name the key.

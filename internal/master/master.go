@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/identity"
 	"canopy.dev/canopy/internal/kube"
 )
 
@@ -83,8 +84,11 @@ func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
 			ByObject: map[client.Object]cache.ByObject{
 				// No Secret of anybody else's is read.
 				&corev1.Secret{}: {Namespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {}}},
-				// Nor any other quota.
-				&corev1.ConfigMap{}:     {Field: fields.OneTermEqualSelector("metadata.name", quotaName)},
+				// Nor any other quota, and of the system's ConfigMaps only the issuers.
+				&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
+					v1alpha1.SystemNamespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", identity.ConfigMapName)},
+					cache.AllNamespaces:      {FieldSelector: fields.OneTermEqualSelector("metadata.name", quotaName)},
+				}},
 				&corev1.ResourceQuota{}: {Field: fields.OneTermEqualSelector("metadata.name", quotaName)},
 			},
 		},
@@ -109,6 +113,7 @@ func setupControllers(mgr ctrl.Manager, seeds *Connections, opts Options) error 
 		{upgradeController, func() error { return setupUpgrade(mgr, opts) }},
 		{clusterSetController, func() error { return setupClusterSet(mgr, opts) }},
 		{nodePoolController, func() error { return setupNodePool(mgr, opts) }},
+		{accessRequestController, func() error { return setupAccessRequest(mgr, seeds, opts) }},
 	} {
 		if err := controller.setup(); err != nil {
 			return fmt.Errorf("setting up the controller %s: %w", controller.name, err)

@@ -127,7 +127,8 @@ func describeRule(rule rbacv1.PolicyRule) string {
 	return fmt.Sprintf("%s %s", strings.Join(rule.Verbs, ","), what)
 }
 
-// roleBindings are three for each project, however many members it has, and one for each custom role that a member has.
+// roleBindings are three for each project, however many members it has, one for the API, and one for each custom role that a
+// member has.
 func roleBindings(project *v1alpha1.Project, offered map[v1alpha1.Role]bool) []client.Object {
 	var bindings []client.Object
 	bind := func(role v1alpha1.Role, name, clusterRole string) {
@@ -141,6 +142,12 @@ func roleBindings(project *v1alpha1.Project, offered map[v1alpha1.Role]bool) []c
 		name := strings.ToLower(string(role))
 		bind(role, "canopy-"+name+"s", "canopy-project-"+name)
 	}
+	// So that the API can make what tokens of the project's service accounts are bound to.
+	bindings = append(bindings, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespaceOf(project), Name: "canopy-tokens"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "canopy-project-tokens"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: v1alpha1.SystemNamespace, Name: "canopy-api"}},
+	})
 	for _, role := range rolesOf(project) {
 		if offered[role] {
 			bind(role, "canopy-role-"+string(role), string(role))

@@ -288,8 +288,8 @@ func TestCustomRoles(t *testing.T) {
 		if ready := r.step(t, project); ready.Reason != reason || !strings.Contains(ready.Message, message) {
 			t.Errorf("%s: %+v, want %s: %s", what, ready, reason, message)
 		}
-		if got := bindings(); len(got) != 3 {
-			t.Errorf("%s: there are the RoleBindings %v, want three", what, got)
+		if got := bindings(); len(got) != 4 {
+			t.Errorf("%s: there are the RoleBindings %v, want four", what, got)
 		}
 	}
 	refused("there is none", v1alpha1.ReasonRoleMissing, "there is no ClusterRole acme:scaler: give its members another role, or have an admin make it")
@@ -321,7 +321,7 @@ func TestCustomRoles(t *testing.T) {
 	if err := c.Update(t.Context(), role); err != nil {
 		t.Fatal(err)
 	}
-	if ready := r.step(t, project); ready.Status != metav1.ConditionTrue || !slices.Contains(bindings(), "canopy-role-acme:scaler") || len(bindings()) != 4 {
+	if ready := r.step(t, project); ready.Status != metav1.ConditionTrue || !slices.Contains(bindings(), "canopy-role-acme:scaler") || len(bindings()) != 5 {
 		t.Errorf("Ready: %+v, RoleBindings %v", ready, bindings())
 	}
 	pool := create(t, c, localPool("custom", "a", 1))

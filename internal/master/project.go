@@ -6,6 +6,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -102,7 +103,7 @@ func (r *ProjectReconciler) reconcile(ctx context.Context, project *v1alpha1.Pro
 		return err
 	}
 	owner := kube.Owner{FieldManager: projectController, Label: v1alpha1.LabelProject, Value: project.Name}
-	if err := r.Applier.Apply(ctx, owner, []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}}); err != nil {
+	if err := r.Applier.Apply(ctx, owner, []client.Object{namespace(project)}); err != nil {
 		return err
 	}
 	project.Status.Namespace = name
@@ -118,6 +119,14 @@ func (r *ProjectReconciler) reconcile(ctx context.Context, project *v1alpha1.Pro
 		return err
 	}
 	return quotaErr
+}
+
+// namespace is that of a project. Its annotation tells the admission of tokens what the Project says.
+func namespace(project *v1alpha1.Project) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name:        namespaceOf(project),
+		Annotations: map[string]string{v1alpha1.AnnotationTokenLifetime: strconv.Itoa(int(project.Spec.LongestToken().Seconds()))},
+	}}
 }
 
 func namespaceOf(project *v1alpha1.Project) string {

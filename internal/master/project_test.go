@@ -120,8 +120,8 @@ func TestMembers(t *testing.T) {
 		t.Fatalf("Ready: %+v, namespace %q", ready, project.Status.Namespace)
 	}
 	bindings := &rbacv1.RoleBindingList{}
-	if err := c.List(t.Context(), bindings, client.InNamespace("project-members")); err != nil || len(bindings.Items) != 3 {
-		t.Errorf("there are %d RoleBindings, want 3: %v", len(bindings.Items), err)
+	if err := c.List(t.Context(), bindings, client.InNamespace("project-members")); err != nil || len(bindings.Items) != 4 {
+		t.Errorf("there are %d RoleBindings, want 4: %v", len(bindings.Items), err)
 	}
 	create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "secret", Namespace: "project-members"}})
 

@@ -40,6 +40,10 @@ type Input struct {
 	Credentials *corev1.Secret
 	// SSHKeys are the project's.
 	SSHKeys []v1alpha1.SSHKey
+	// Issuers are the installation's, by whose tokens people get into clusters.
+	Issuers []hostingv1alpha1.Issuer
+	// IssuersError says why Issuers are not those that somebody wants; nil: they are.
+	IssuersError error
 	// Releases are all that there are.
 	Releases []v1alpha1.Release
 	// Current is the HostedCluster as it is, from which what was once chosen is kept; nil: there is none yet.
@@ -83,13 +87,14 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 			Node:              in.Datacenter.Spec.Node.NodeSettings,
 			SSHKeys:           sshKeys(in),
 			Access:            accessOf(in.Project),
+			Authentication:    hostingv1alpha1.Authentication{Issuers: in.Issuers},
 			NodePools:         nodePools(in),
 		},
 	}
 	if hc.Spec.Expose.Strategy == "" {
 		hc.Spec.Expose.Strategy = in.Seed.Spec.Defaults.ExposeStrategy
 	}
-	return hc.DeepCopy(), secrets(in), held
+	return hc.DeepCopy(), secrets(in), cmp.Or(held, in.IssuersError)
 }
 
 // objectMeta is that of an object on the seed. Its labels lead back to the Cluster.

@@ -150,6 +150,9 @@ func TestResolve(t *testing.T) {
 				in.SSHKeys = append(in.SSHKeys, v1alpha1.SSHKey{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SSHKeySpec{PublicKey: key}})
 			}
 		},
+		"issuers": func(in *Input) {
+			in.Issuers = []hostingv1alpha1.Issuer{{URL: "https://canopy.example.com/issuer", Audiences: []string{"canopy-cli"}, CertificateAuthority: "an authority"}}
+		},
 		"members": func(in *Input) {
 			in.Project.Spec.Members = []v1alpha1.Member{
 				{Kind: v1alpha1.MemberUser, Name: "cleo@example.com", Role: v1alpha1.RoleViewer},

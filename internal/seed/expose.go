@@ -140,6 +140,7 @@ func (r *HostedClusterReconciler) exposedStatus(ctx context.Context, hc *v1alpha
 			"The API is now at %s, by the strategy %s. Fetch kubeconfigs anew (canopy kubeconfig %s): %s works only until the machines that use it are replaced.", url, w.endpoint.Strategy, hc.Name, old)
 	}
 	hc.Status.Endpoint, hc.Status.TLSServerName = url, w.endpoint.TLSServerName
+	hc.Status.CertificateAuthority = string(ca)
 	hc.Status.TunnelEndpoint, hc.Status.ExposeStrategy = w.endpoint.Tunnel(), w.endpoint.Strategy
 	if w.waits != nil {
 		setCondition(hc, v1alpha1.ConditionExposed, false, w.waits.Reason, w.waits.Message+"; until then the API stays at "+url)

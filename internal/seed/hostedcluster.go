@@ -23,6 +23,7 @@ import (
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/controlplane"
+	"canopy.dev/canopy/internal/identity"
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/machine"
@@ -143,6 +144,9 @@ func (r *HostedClusterReconciler) validate(hc *v1alpha1.HostedCluster) (string, 
 	}
 	if wrong := append(controlplane.ValidateExtraArgs(hc.Spec), machine.Validate(hc.Spec)...); len(wrong) > 0 {
 		return "", kube.Reject(v1alpha1.ReasonInvalidSpec, strings.Join(wrong, "; "))
+	}
+	if err := identity.Validate(hc.Spec.Authentication.Issuers); err != nil {
+		return "", kube.Reject(v1alpha1.ReasonInvalidSpec, "spec.authentication.issuers: "+err.Error())
 	}
 	if err := validateExposure(hc, r.Options.Exposure); err != nil {
 		return "", err

@@ -16,6 +16,8 @@ const (
 	BootstrapGroup = "system:bootstrappers:canopy"
 	// AdminGroup may do everything in the cluster. Unlike with system:masters, that can be taken away again.
 	AdminGroup = "canopy:admins"
+	// ViewerGroup may see everything but Secrets.
+	ViewerGroup = "canopy:viewers"
 	// PrometheusUser and KubeStateMetricsUser are whom those two, which are on the seed, ask the cluster as.
 	PrometheusUser       = "canopy:prometheus"
 	KubeStateMetricsUser = "canopy:kube-state-metrics"
@@ -28,6 +30,7 @@ func rbac() []client.Object {
 		bind("canopy:kubelet-api-admin", "system:kubelet-api-admin", rbacv1.UserKind, KubeletClientUser),
 		bind("canopy:node-bootstrapper", "system:node-bootstrapper", rbacv1.GroupKind, BootstrapGroup),
 		bind("canopy:admins", "cluster-admin", rbacv1.GroupKind, AdminGroup),
+		bind("canopy:viewer-certificates", RoleViewer, rbacv1.GroupKind, ViewerGroup),
 		// Metrics of components, of nodes and of pods, the latter two through the API server's proxy. It could ask pods for
 		// anything else with GET, too: RBAC knows no paths below a proxy.
 		role(PrometheusUser,

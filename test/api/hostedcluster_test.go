@@ -187,3 +187,19 @@ func TestUpdateRejects(t *testing.T) {
 		})
 	}
 }
+
+func TestIssuers(t *testing.T) {
+	c := newClient(t)
+	for spec, want := range map[string]string{
+		`{version: 1.37.2, authentication: {issuers: [{url: "https://login.example.com", audiences: [a]}]}}`:                         "",
+		`{version: 1.37.2, authentication: {issuers: [{url: "http://login.example.com", audiences: [a]}]}}`:                          "url",
+		`{version: 1.37.2, authentication: {issuers: [{url: "https://login.example.com/?a", audiences: [a]}]}}`:                      "url",
+		`{version: 1.37.2, authentication: {issuers: [{url: "https://login.example.com", audiences: []}]}}`:                          "audiences",
+		`{version: 1.37.2, authentication: {issuers: [{url: "https://a.b", audiences: [a]}, {url: "https://a.b", audiences: [b]}]}}`: "Duplicate value",
+	} {
+		err := c.Create(t.Context(), cluster(t, spec), client.DryRunAll)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", spec, err, want)
+		}
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"canopy.dev/canopy/internal/local"
 )
 
 // ofProject returns a Cluster of the master as what it is on its seed, which is the platform's own.
@@ -83,23 +85,23 @@ func TestAClusterOfAProject(t *testing.T) {
 	c := ofProject(t, "e2e-team", "shop")
 
 	t.Run("canopy finds it by its name", func(t *testing.T) {
-		if out := canopy(t, "status"); !strings.Contains(out, "cluster/e2e-team/shop") {
-			t.Errorf("canopy status does not list it:\n%s", out)
+		if out := canopy(t, "local", "status"); !strings.Contains(out, "cluster/e2e-team/shop") {
+			t.Errorf("canopy local status does not list it:\n%s", out)
 		}
-		if out := canopy(t, "kubeconfig", "shop", "--print"); !strings.Contains(out, "canopy-e2e-team/shop") {
+		if out := canopy(t, "kubeconfig", "shop", "--kubeconfig", local.KubeconfigPath, "--print"); !strings.Contains(out, "canopy-e2e-team/shop") {
 			t.Error("the kubeconfig's context is not named after project and cluster")
 		}
-		if out := canopy(t, "logs", "control-plane-0", "--cluster", "shop", "-c", "etcd", "--tail", "5"); strings.TrimSpace(out) == "" {
+		if out := canopy(t, "local", "logs", "control-plane-0", "--cluster", "shop", "-c", "etcd", "--tail", "5"); strings.TrimSpace(out) == "" {
 			t.Error("there is no log of etcd")
 		}
 	})
 	t.Run("a name in two projects needs the project", func(t *testing.T) {
 		team(t, "e2e-other", "no-such-datacenter")
-		_, err := run(t.Context(), "", binary(t, "canopy"), "kubeconfig", "shop", "--print")
+		_, err := run(t.Context(), "", binary(t, "canopy"), "kubeconfig", "shop", "--kubeconfig", local.KubeconfigPath, "--print")
 		if err == nil || !strings.Contains(err.Error(), "--project e2e-other, --project e2e-team") {
 			t.Errorf("error = %v, want one that names both projects", err)
 		}
-		canopy(t, "kubeconfig", "shop", "--project", "e2e-team", "--print")
+		canopy(t, "kubeconfig", "shop", "--kubeconfig", local.KubeconfigPath, "--project", "e2e-team", "--print")
 	})
 	t.Run("a pool scales", func(t *testing.T) {
 		k := kube{t, k.kubeconfig}

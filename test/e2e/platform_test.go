@@ -192,7 +192,7 @@ func (c cluster) condition(condition, status, reason string, within time.Duratio
 func (c cluster) inside() kube {
 	c.t.Helper()
 	path := filepath.Join(c.t.TempDir(), c.name+".yaml")
-	if err := os.WriteFile(path, []byte(canopy(c.t, "kubeconfig", c.name, "--print")), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(canopy(c.t, "kubeconfig", c.name, "--kubeconfig", local.KubeconfigPath, "--print")), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
 	return kube{c.t, path}

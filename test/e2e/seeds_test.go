@@ -21,7 +21,7 @@ import (
 func inSeeds(t *testing.T, name string) kube {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name+".yaml")
-	if err := os.WriteFile(path, []byte(canopy(t, "kubeconfig", name, "--project", "seeds", "--print")), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(canopy(t, "kubeconfig", name, "--kubeconfig", local.KubeconfigPath, "--project", "seeds", "--print")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return kube{t, path}

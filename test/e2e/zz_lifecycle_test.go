@@ -36,7 +36,7 @@ func TestUpTwiceChangesNothing(t *testing.T) {
 			t.Errorf("the second canopy up is %s something:\n%s", word, out)
 		}
 	}
-	canopy(t, "status")
+	canopy(t, "local", "status")
 }
 
 func TestDownLeavesNothing(t *testing.T) {

@@ -120,6 +120,9 @@ type HostedClusterSpec struct {
 	Access []Access `json:"access,omitempty"`
 
 	// +optional
+	Authentication Authentication `json:"authentication,omitempty,omitzero"`
+
+	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=50
@@ -425,6 +428,11 @@ type HostedClusterStatus struct {
 	//
 	// +optional
 	TLSServerName string `json:"tlsServerName,omitempty"`
+
+	// certificateAuthority is the PEM-encoded certificate of the authority by which clients know the API.
+	//
+	// +optional
+	CertificateAuthority string `json:"certificateAuthority,omitempty"`
 
 	// exposeStrategy is the strategy that the endpoint is of.
 	//

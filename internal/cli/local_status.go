@@ -15,8 +15,8 @@ import (
 	"canopy.dev/canopy/internal/local"
 )
 
-// newStatusCommand returns "canopy status": how the parts of the local platform are.
-func newStatusCommand() *cobra.Command {
+// newLocalStatusCommand returns "canopy local status": how the parts of the local platform are.
+func newLocalStatusCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "status",
