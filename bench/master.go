@@ -34,6 +34,7 @@ import (
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/master"
 	"canopy.dev/canopy/internal/testenv"
 )
@@ -122,7 +123,7 @@ func (b *masterBench) setUp(ctx context.Context) error {
 		}
 		b.envs = append(b.envs, env)
 		env.Config.QPS = -1
-		c, err := client.NewWithWatch(env.Config, client.Options{Scheme: master.Scheme()})
+		c, err := client.NewWithWatch(env.Config, client.Options{Scheme: kube.Scheme()})
 		if err != nil {
 			return err
 		}

@@ -35,6 +35,8 @@ const (
 
 	// SystemNamespace is the namespace on the master with the Secrets that Presets and Seeds name.
 	SystemNamespace = "canopy-system"
+	// SeedKubeconfigKey is the key of a Seed's Secret there that has its kubeconfig.
+	SeedKubeconfigKey = "kubeconfig"
 	// ProjectNamespacePrefix and a Project's name make the name of its namespace.
 	ProjectNamespacePrefix = "project-"
 )

@@ -5,7 +5,6 @@ package access
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,19 +12,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
 )
-
-// kubeconfigKey is where a seed's kubeconfig is in its Secret.
-const kubeconfigKey = "kubeconfig"
 
 // Place is where the control plane of a user cluster is.
 type Place struct {
@@ -47,15 +40,6 @@ type Query struct {
 	Name string
 	// Project that the Cluster is in; nil: whichever has the only cluster of that name; empty: none, a HostedCluster.
 	Project *string
-}
-
-// Scheme has the kinds that Find and Kubeconfig read.
-func Scheme() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	utilruntime.Must(hostingv1alpha1.AddToScheme(scheme))
-	return scheme
 }
 
 // Find returns the place of a cluster that the master of config knows, or that is on the seed of config. The error says
@@ -95,7 +79,7 @@ func (q Query) String() string {
 func newClient(config *rest.Config) (client.Client, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
-	return client.New(config, client.Options{Scheme: Scheme()})
+	return client.New(config, client.Options{Scheme: kube.Scheme()})
 }
 
 // candidates are the Clusters that may be meant.
@@ -135,7 +119,8 @@ func isHosted(ctx context.Context, c client.Client, q Query) (int, error) {
 func ambiguous(name string, clusters []v1alpha1.Cluster, onSeed bool) error {
 	var ways []string
 	for i := range clusters {
-		ways = append(ways, "--project "+projectOf(&clusters[i]))
+		project, _ := v1alpha1.ProjectOf(clusters[i].Namespace)
+		ways = append(ways, "--project "+project)
 	}
 	slices.Sort(ways)
 	if onSeed {
@@ -144,13 +129,9 @@ func ambiguous(name string, clusters []v1alpha1.Cluster, onSeed bool) error {
 	return fmt.Errorf("there are %d clusters named %s: say which, with %s", len(ways), name, strings.Join(ways, ", "))
 }
 
-func projectOf(cluster *v1alpha1.Cluster) string {
-	return strings.TrimPrefix(cluster.Namespace, v1alpha1.ProjectNamespacePrefix)
-}
-
 // placeOf follows a Cluster to its seed.
 func placeOf(ctx context.Context, c client.Client, config *rest.Config, cluster *v1alpha1.Cluster) (Place, error) {
-	place := Place{Name: projectOf(cluster) + "/" + cluster.Name, ID: cluster.Status.ID, Seed: c, SeedConfig: config}
+	place := Place{Name: cluster.QualifiedName(), ID: cluster.Status.ID, Seed: c, SeedConfig: config}
 	if place.ID == "" {
 		return Place{}, fmt.Errorf("cluster %s has no place yet: kubectl -n %s get cluster %s -o wide says what it waits for", place.Name, cluster.Namespace, cluster.Name)
 	}
@@ -167,11 +148,8 @@ func placeOf(ctx context.Context, c client.Client, config *rest.Config, cluster 
 		return Place{}, fmt.Errorf("reading how seed %s is reached: %w", seed.Name, err)
 	}
 	var err error
-	if place.SeedConfig, err = clientcmd.RESTConfigFromKubeConfig(secret.Data[kubeconfigKey]); err != nil {
-		return Place{}, fmt.Errorf("the kubeconfig in Secret %s cannot be used", key) // the cause might repeat it
-	}
-	if place.SeedConfig.ExecProvider != nil || place.SeedConfig.AuthProvider != nil {
-		return Place{}, errors.New("the kubeconfig in Secret " + key.String() + " wants a command to be run, which is not done")
+	if _, place.SeedConfig, err = kube.ParseKubeconfig(secret.Data[v1alpha1.SeedKubeconfigKey]); err != nil {
+		return Place{}, fmt.Errorf("the kubeconfig in Secret %s cannot be used: %w", key, err)
 	}
 	place.Seed, err = newClient(place.SeedConfig)
 	return place, err

@@ -44,7 +44,7 @@ func fixture(t *testing.T) {
 	for name, user := range map[string]string{"far": "token: t", "sly": "exec: {apiVersion: client.authentication.k8s.io/v1, command: date, interactiveMode: Never}"} {
 		create(&corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: v1alpha1.SystemNamespace},
-			StringData: map[string]string{kubeconfigKey: strings.Replace(farKubeconfig, "%s", user, 1)},
+			StringData: map[string]string{v1alpha1.SeedKubeconfigKey: strings.Replace(farKubeconfig, "%s", user, 1)},
 		})
 	}
 	for _, name := range []string{"near", "far", "sly"} {
@@ -95,7 +95,7 @@ func TestFind(t *testing.T) {
 		"none":                          {query: Query{Name: "nowhere"}, fail: "there is no cluster nowhere"},
 		"none in the project":           {query: Query{Name: "edge", Project: &a}, fail: "there is no cluster a/edge"},
 		"one without a place":           {query: Query{Name: "new"}, fail: "b/new has no place yet"},
-		"a kubeconfig with a command":   {query: Query{Name: "trap"}, fail: "wants a command to be run"},
+		"a kubeconfig with a command":   {query: Query{Name: "trap"}, fail: "wants a command or plugin to be run"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

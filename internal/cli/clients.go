@@ -5,7 +5,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -14,15 +13,12 @@ import (
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
-	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/local"
 )
 
@@ -58,13 +54,9 @@ func (t *target) load() (*rest.Config, error) {
 // newClient returns a client that knows all of Canopy's kinds.
 func newClient(config *rest.Config) (client.WithWatch, error) {
 	log.SetLogger(logr.Discard()) // controller-runtime insists on one
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), hostingv1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, err
-	}
 	config = rest.CopyConfig(config)
 	config.Timeout = 0 // watches take as long as they take
-	return client.NewWithWatch(config, client.Options{Scheme: scheme})
+	return client.NewWithWatch(config, client.Options{Scheme: kube.Scheme()})
 }
 
 // clusterID returns what identifies a cluster, as status.clusterUID of a Seed does.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +26,7 @@ import (
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/images/build"
 	"canopy.dev/canopy/internal/install"
+	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/steps"
 )
 
@@ -309,7 +309,7 @@ func (i *installation) refuseWhileUsed(ctx context.Context) error {
 		return err
 	}
 	if len(hosted) > 0 {
-		return fmt.Errorf("there are %d user clusters: %s. Delete them first", len(hosted), strings.Join(hosted[:min(5, len(hosted))], ", "))
+		return fmt.Errorf("there are %d user clusters: %s. Delete them first", len(hosted), kube.Few(hosted))
 	}
 	seeds := &v1alpha1.SeedList{}
 	if err := i.client.List(ctx, seeds); err != nil && !isUnknownKind(err) {

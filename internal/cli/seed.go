@@ -131,7 +131,6 @@ func removeSeed(ctx context.Context, out io.Writer, c client.WithWatch, name str
 	if len(clusters) > 0 {
 		return fmt.Errorf("seed %s has %d clusters: delete them first, such as the Cluster %s of %s. Until then, keep new ones away: canopy seed drain %[1]s", name, len(clusters), clusters[0].Name, clusters[0].Namespace)
 	}
-	managed := seed.Spec.KubeconfigSecretName != "" && seed.Spec.Install != v1alpha1.InstallManual
 	progress := steps.New(out, isTerminal(out))
 	err = steps.Run(ctx, progress, []steps.Step{{Name: "remove seed " + name, Run: func(ctx context.Context) error {
 		if err := client.IgnoreNotFound(c.Delete(ctx, seed)); err != nil {
@@ -142,7 +141,7 @@ func removeSeed(ctx context.Context, out io.Writer, c client.WithWatch, name str
 	if err != nil {
 		return err
 	}
-	if managed {
+	if seed.IsManaged() {
 		fmt.Fprintf(out, "\nWhat the master had installed on %s is gone, and so is its account there. The kinds are still known there, with no objects\n"+
 			"of them: kubectl get crd -o name | grep -e canopy.dev -e cluster.x-k8s.io | xargs kubectl delete, with the seed's kubeconfig.\n", name)
 		return nil

@@ -314,7 +314,7 @@ func (a *seedAdd) makeAccount(ctx context.Context) error {
 // register writes the Secret and the Seed; the Secret then belongs to the Seed, and goes with it.
 func (a *seedAdd) register(ctx context.Context) error {
 	secret := a.secret()
-	secret.Data["kubeconfig"] = a.kubeconfig
+	secret.Data[v1alpha1.SeedKubeconfigKey] = a.kubeconfig
 	if err := apply(ctx, a.master, secret); err != nil {
 		return err
 	}
@@ -323,7 +323,7 @@ func (a *seedAdd) register(ctx context.Context) error {
 		return err
 	}
 	secret = a.secret()
-	secret.Data["kubeconfig"] = a.kubeconfig
+	secret.Data[v1alpha1.SeedKubeconfigKey] = a.kubeconfig
 	secret.OwnerReferences = []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Seed", Name: seed.Name, UID: seed.UID}}
 	return apply(ctx, a.master, secret)
 }

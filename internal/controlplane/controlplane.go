@@ -13,7 +13,6 @@ import (
 	"reflect"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -119,13 +118,4 @@ func (in Input) meta(name, component string) metav1.ObjectMeta {
 		labels[v1alpha1.LabelComponent] = component
 	}
 	return metav1.ObjectMeta{Name: name, Namespace: Namespace(in.Cluster), Labels: labels}
-}
-
-// restricted is what every container of a control plane runs with.
-func restricted() *corev1.SecurityContext {
-	return &corev1.SecurityContext{
-		AllowPrivilegeEscalation: new(false),
-		ReadOnlyRootFilesystem:   new(true),
-		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-	}
 }

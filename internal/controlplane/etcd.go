@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/podspec"
 )
 
 const (
@@ -41,8 +42,8 @@ func etcd(in Input) corev1.Container {
 			"quota-backend-bytes":         strconv.FormatInt(etcdQuota(in.Cluster.Spec.Etcd.Storage), 10),
 		}, nil)...),
 		Ports:           []corev1.ContainerPort{{Name: "etcd-metrics", ContainerPort: etcdMetricsPort, Protocol: corev1.ProtocolTCP}},
-		Resources:       requests("20m", "64Mi"),
-		SecurityContext: restricted(),
+		Resources:       podspec.Requests("20m", "64Mi"),
+		SecurityContext: podspec.Restricted(),
 		VolumeMounts:    []corev1.VolumeMount{{Name: etcdClaim, MountPath: etcdDir}},
 		// Serializable: alive does not mean that the disk is fast or a leader elected.
 		LivenessProbe: &corev1.Probe{
@@ -75,12 +76,6 @@ func etcdVolumeClaim(in Input) *corev1.PersistentVolumeClaim {
 		claim.Spec.StorageClassName = &class
 	}
 	return claim
-}
-
-func requests(cpu, memory string) corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: corev1.ResourceList{
-		corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory),
-	}}
 }
 
 func httpGet(path string, port intstr.IntOrString, scheme corev1.URIScheme) corev1.ProbeHandler {

@@ -13,6 +13,7 @@ import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/pki"
+	"canopy.dev/canopy/internal/podspec"
 	"canopy.dev/canopy/internal/usercluster"
 )
 
@@ -66,8 +67,8 @@ func konnectivityServer() corev1.Container {
 			{Name: "tunnel-metrics", ContainerPort: konnectivityAdminPort, Protocol: corev1.ProtocolTCP},
 			{Name: "tunnel-health", ContainerPort: konnectivityHealthPort, Protocol: corev1.ProtocolTCP},
 		},
-		Resources:       requests("10m", "16Mi"),
-		SecurityContext: restricted(),
+		Resources:       podspec.Requests("10m", "16Mi"),
+		SecurityContext: podspec.Restricted(),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "keys", MountPath: keysDir, ReadOnly: true},
 			{Name: "konnectivity", MountPath: konnectivityDir},

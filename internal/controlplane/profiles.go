@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/podspec"
 )
 
 const (
@@ -97,8 +98,8 @@ func kubernetes(in Input) corev1.Container {
 			{Name: "kcm", ContainerPort: controllerManagerPort, Protocol: corev1.ProtocolTCP},
 			{Name: "scheduler", ContainerPort: schedulerPort, Protocol: corev1.ProtocolTCP},
 		},
-		Resources:       requests("100m", "192Mi"),
-		SecurityContext: restricted(),
+		Resources:       podspec.Requests("100m", "192Mi"),
+		SecurityContext: podspec.Restricted(),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "keys", MountPath: keysDir, ReadOnly: true},
 			{Name: "config", MountPath: configDir, ReadOnly: true},

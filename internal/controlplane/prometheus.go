@@ -18,6 +18,7 @@ import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/pki"
+	"canopy.dev/canopy/internal/podspec"
 	"canopy.dev/canopy/internal/usercluster"
 )
 
@@ -174,8 +175,8 @@ func prometheus() corev1.Container {
 		}, nil)...),
 		Env:             []corev1.EnvVar{{Name: "GOGC", Value: "30"}, {Name: "GOMAXPROCS", Value: "1"}},
 		Ports:           []corev1.ContainerPort{{Name: Prometheus, ContainerPort: prometheusPort, Protocol: corev1.ProtocolTCP}},
-		Resources:       withMemoryLimit(requests("10m", "64Mi"), "512Mi"),
-		SecurityContext: restricted(),
+		Resources:       podspec.Resources("10m", "64Mi", "512Mi"),
+		SecurityContext: podspec.Restricted(),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "config", MountPath: prometheusDir, ReadOnly: true},
 			{Name: "prometheus-keys", MountPath: prometheusKeysDir, ReadOnly: true},
@@ -207,18 +208,13 @@ func kubeStateMetrics() corev1.Container {
 		}, nil),
 		Env:             []corev1.EnvVar{{Name: "GOGC", Value: "30"}, {Name: "GOMAXPROCS", Value: "1"}},
 		Ports:           []corev1.ContainerPort{{Name: "state", ContainerPort: kubeStateMetricsPort, Protocol: corev1.ProtocolTCP}},
-		Resources:       withMemoryLimit(requests("5m", "24Mi"), "256Mi"),
-		SecurityContext: restricted(),
+		Resources:       podspec.Resources("5m", "24Mi", "256Mi"),
+		SecurityContext: podspec.Restricted(),
 		VolumeMounts:    []corev1.VolumeMount{{Name: "kube-state-metrics-keys", MountPath: kubeStateMetricsDir, ReadOnly: true}},
 		// Whether it is alive does not depend on the API, of which its /livez tells.
 		ReadinessProbe: &corev1.Probe{ProbeHandler: httpGet("/healthz", intstr.FromInt32(kubeStateMetricsPort), corev1.URISchemeHTTP), PeriodSeconds: 10, TimeoutSeconds: 5},
 		LivenessProbe:  &corev1.Probe{ProbeHandler: httpGet("/healthz", intstr.FromInt32(kubeStateMetricsPort), corev1.URISchemeHTTP), PeriodSeconds: 30, TimeoutSeconds: 10, FailureThreshold: 6},
 	}
-}
-
-func withMemoryLimit(r corev1.ResourceRequirements, limit string) corev1.ResourceRequirements {
-	r.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(limit)}
-	return r
 }
 
 // prometheusVolumes give each of the two its own key only.

@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
+
+	"canopy.dev/canopy/internal/kube"
 )
 
 // fieldManager is under which name Helm owns fields, whoever runs it here: the canopy command or the master.
@@ -55,10 +57,10 @@ func Plan(ctx context.Context, config *rest.Config, c Chart) ([]Planned, error) 
 	var plan []Planned
 	wanted := map[string]bool{}
 	for _, obj := range objs {
-		wanted[nameOf(obj)] = true
+		wanted[kube.Describe(obj)] = true
 		planned, err := objects.compare(ctx, obj)
 		if err != nil {
-			return nil, fmt.Errorf("comparing %s: %w", nameOf(obj), err)
+			return nil, fmt.Errorf("comparing %s: %w", kube.Describe(obj), err)
 		}
 		if planned != nil {
 			plan = append(plan, *planned)
@@ -77,8 +79,8 @@ func Plan(ctx context.Context, config *rest.Config, c Chart) ([]Planned, error) 
 		return nil, err
 	}
 	for _, obj := range before {
-		if !wanted[nameOf(obj)] && !isKept(obj) {
-			plan = append(plan, Planned{Action: Delete, Object: nameOf(obj)})
+		if !wanted[kube.Describe(obj)] && !isKept(obj) {
+			plan = append(plan, Planned{Action: Delete, Object: kube.Describe(obj)})
 		}
 	}
 	return plan, nil
@@ -86,13 +88,6 @@ func Plan(ctx context.Context, config *rest.Config, c Chart) ([]Planned, error) 
 
 func isKept(obj *unstructured.Unstructured) bool {
 	return obj.GetAnnotations()["helm.sh/resource-policy"] == "keep"
-}
-
-func nameOf(obj *unstructured.Unstructured) string {
-	if obj.GetNamespace() == "" {
-		return obj.GetKind() + " " + obj.GetName()
-	}
-	return obj.GetKind() + " " + obj.GetNamespace() + "/" + obj.GetName()
 }
 
 type planner struct {
@@ -118,7 +113,7 @@ func (p *planner) compare(ctx context.Context, obj *unstructured.Unstructured) (
 	gvk := obj.GroupVersionKind()
 	mapping, err := p.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 	if meta.IsNoMatchError(err) {
-		return &Planned{Action: Create, Object: nameOf(obj)}, nil
+		return &Planned{Action: Create, Object: kube.Describe(obj)}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -129,7 +124,7 @@ func (p *planner) compare(ctx context.Context, obj *unstructured.Unstructured) (
 	}
 	live, err := resource.Get(ctx, obj.GetName(), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return &Planned{Action: Create, Object: nameOf(obj)}, nil
+		return &Planned{Action: Create, Object: kube.Describe(obj)}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -142,7 +137,7 @@ func (p *planner) compare(ctx context.Context, obj *unstructured.Unstructured) (
 	if err != nil || diff == "" {
 		return nil, err
 	}
-	return &Planned{Action: Change, Object: nameOf(obj), Diff: diff}, nil
+	return &Planned{Action: Change, Object: kube.Describe(obj), Diff: diff}, nil
 }
 
 // asHelm adds what Helm adds.

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
 )
 
 // Level says how bad a finding is.
@@ -127,7 +128,7 @@ func (p *preflight) rights(ctx context.Context) (Level, string, error) {
 	for _, access := range denied {
 		names = append(names, access.String())
 	}
-	return Problem, "you may not " + strings.Join(names[:min(5, len(names))], ", ") + fmt.Sprintf(" (%d in all): use the kubeconfig of an administrator", len(names)), nil
+	return Problem, "you may not " + kube.Few(names) + ": use the kubeconfig of an administrator", nil
 }
 
 func (p *preflight) anotherInstallation(ctx context.Context) (Level, string, error) {
@@ -176,7 +177,7 @@ func (p *preflight) kinds(ctx context.Context) (Level, string, error) {
 	if len(foreign) == 0 {
 		return OK, "none", nil
 	}
-	return Problem, fmt.Sprintf("%s are there and not Canopy's. It brings Cluster API and cannot share a cluster with another: use a cluster without", strings.Join(foreign[:min(3, len(foreign))], ", ")), nil
+	return Problem, fmt.Sprintf("%s are there and not Canopy's. It brings Cluster API and cannot share a cluster with another: use a cluster without", kube.Few(foreign)), nil
 }
 
 // ownerOf says who installed an object; empty: this release.
@@ -193,19 +194,15 @@ func (p *preflight) ownerOf(obj *metav1.PartialObjectMetadata) string {
 	return "somebody unknown"
 }
 
-const defaultClass = "storageclass.kubernetes.io/is-default-class"
-
 func (p *preflight) storageClass(ctx context.Context) (Level, string, error) {
 	classes, err := p.api.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return "", "", err
 	}
-	for _, class := range classes.Items {
-		if class.Annotations[defaultClass] == "true" {
-			return OK, class.Name, nil
-		}
+	if name := kube.DefaultStorageClass(classes.Items); name != "" {
+		return OK, name, nil
 	}
-	return Problem, "there is no default StorageClass, which the volumes of etcd and Prometheus get: make one, or annotate one with " + defaultClass + "=true", nil
+	return Problem, "there is no default StorageClass, which the volumes of etcd and Prometheus get: make one, or annotate one with " + kube.DefaultStorageClassAnnotation + "=true", nil
 }
 
 // policyEngines are DaemonSets of what is known to enforce network policies.

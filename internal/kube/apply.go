@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// inFlight bounds how many objects of one set are written at the same time.
+// inFlight bounds how many objects of one set are written at the same time, and how many Secrets are rewritten.
 const inFlight = 8
 
 // Owner says to whom a set of objects belongs.
@@ -98,7 +98,7 @@ func (a *Applier) apply(ctx context.Context, owner Owner, obj client.Object) err
 	}
 	content, err := json.Marshal(u.Object)
 	if err != nil {
-		return fmt.Errorf("encoding %s: %w", describe(u), err)
+		return fmt.Errorf("encoding %s: %w", Describe(u), err)
 	}
 	key := writtenKey{objectKey{u.GroupVersionKind().GroupKind(), client.ObjectKeyFromObject(u)}, owner.FieldManager}
 	now := written{hash: sha256.Sum256(content)}
@@ -140,7 +140,7 @@ func version(obj client.Object) string {
 func (a *Applier) write(ctx context.Context, owner Owner, u *unstructured.Unstructured) error {
 	err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(owner.FieldManager), client.ForceOwnership)
 	if err != nil {
-		return fmt.Errorf("applying %s: %w", describe(u), err)
+		return fmt.Errorf("applying %s: %w", Describe(u), err)
 	}
 	return nil
 }
@@ -178,14 +178,6 @@ func configuration(c client.Client, owner Owner, obj client.Object) (*unstructur
 		u.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner.Object, ownerGVK)})
 	}
 	return u, nil
-}
-
-func describe(obj client.Object) string {
-	kind := obj.GetObjectKind().GroupVersionKind().Kind
-	if obj.GetNamespace() == "" {
-		return kind + " " + obj.GetName()
-	}
-	return kind + " " + obj.GetNamespace() + "/" + obj.GetName()
 }
 
 // Create creates obj, owned by owner. Unlike Apply it never overwrites: it fails with an AlreadyExists error.

@@ -31,7 +31,7 @@ func Preview(ctx context.Context, c client.Client, owner Owner, obj client.Objec
 	if err != nil {
 		return nil, nil, err
 	}
-	name := describe(u)
+	name := Describe(u)
 	err = c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u.DeepCopy()), client.FieldOwner(owner.FieldManager), client.DryRunAll)
 	conflicts := conflictsOf(err)
 	if err != nil && len(conflicts) == 0 {
@@ -56,7 +56,7 @@ func Claim(ctx context.Context, c client.Client, owner Owner, obj client.Object,
 		opts = append(opts, client.ForceOwnership)
 	}
 	if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), opts...); err != nil {
-		return fmt.Errorf("applying %s: %w", describe(u), err)
+		return fmt.Errorf("applying %s: %w", Describe(u), err)
 	}
 	return nil
 }

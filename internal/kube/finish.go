@@ -103,12 +103,22 @@ func Finish(ctx context.Context, c client.Client, before, obj Conditioned, err e
 	return result, nil
 }
 
-// PatchStatus writes the status of obj if it differs from before's.
+// PatchStatus writes the status of obj if it differs from before's. That obj is gone is no error.
 func PatchStatus(ctx context.Context, c client.Client, before, obj client.Object) error {
 	if reflect.DeepEqual(before, obj) {
 		return nil
 	}
-	if err := c.Status().Patch(ctx, obj, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+	return client.IgnoreNotFound(patchStatus(ctx, c, before, obj))
+}
+
+// PatchFreshStatus writes the status of obj, which differs from before's, and fails with a Conflict if before is stale. It
+// is for what must be remembered before anything follows from it.
+func PatchFreshStatus(ctx context.Context, c client.Client, before, obj client.Object) error {
+	return patchStatus(ctx, c, before, obj, client.MergeFromWithOptimisticLock{})
+}
+
+func patchStatus(ctx context.Context, c client.Client, before, obj client.Object, opts ...client.MergeFromOption) error {
+	if err := c.Status().Patch(ctx, obj, client.MergeFromWithOptions(before, opts...)); err != nil {
 		return fmt.Errorf("writing the status of %s: %w", client.ObjectKeyFromObject(obj), err)
 	}
 	return nil
@@ -131,15 +141,6 @@ func patchFinalizer(ctx context.Context, c client.Client, obj client.Object, cha
 	}
 	if err := c.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("writing the finalizers of %s: %w", client.ObjectKeyFromObject(obj), err)
-	}
-	return nil
-}
-
-// PatchFreshStatus writes the status of obj, which differs from before's, and fails with a Conflict if before is stale. It
-// is for what must be remembered before anything follows from it.
-func PatchFreshStatus(ctx context.Context, c client.Client, before, obj client.Object) error {
-	if err := c.Status().Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return fmt.Errorf("writing the status of %s: %w", client.ObjectKeyFromObject(obj), err)
 	}
 	return nil
 }

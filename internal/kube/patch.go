@@ -8,28 +8,21 @@ import (
 	"fmt"
 	"reflect"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Patch writes what change does to obj and nothing else, for the few fields of ours on an object that is somebody else's.
 // It writes nothing if change does nothing.
 func Patch(ctx context.Context, c client.Client, obj client.Object, change func()) error {
-	before, ok := obj.DeepCopyObject().(client.Object)
-	if !ok {
-		return fmt.Errorf("%T cannot be copied", obj)
-	}
-	if change(); reflect.DeepEqual(before, obj) {
-		return nil
-	}
-	if err := c.Patch(ctx, obj, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("patching %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
-	}
-	return nil
+	return patch(ctx, c, obj, change)
 }
 
 // PatchFresh is Patch for what must not overwrite a change of somebody else: it fails with a Conflict if obj is stale.
 func PatchFresh(ctx context.Context, c client.Client, obj client.Object, change func()) error {
+	return patch(ctx, c, obj, change, client.MergeFromWithOptimisticLock{})
+}
+
+func patch(ctx context.Context, c client.Client, obj client.Object, change func(), opts ...client.MergeFromOption) error {
 	before, ok := obj.DeepCopyObject().(client.Object)
 	if !ok {
 		return fmt.Errorf("%T cannot be copied", obj)
@@ -37,7 +30,7 @@ func PatchFresh(ctx context.Context, c client.Client, obj client.Object, change 
 	if change(); reflect.DeepEqual(before, obj) {
 		return nil
 	}
-	if err := c.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+	if err := c.Patch(ctx, obj, client.MergeFromWithOptions(before, opts...)); err != nil {
 		return fmt.Errorf("patching %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
 	}
 	return nil
@@ -64,14 +57,6 @@ func CreateSubResource(ctx context.Context, c client.Client, obj client.Object, 
 func UpdateSubResource(ctx context.Context, c client.Client, obj client.Object, name string) error {
 	if err := c.SubResource(name).Update(ctx, obj); err != nil {
 		return fmt.Errorf("writing %s of %T %s: %w", name, obj, client.ObjectKeyFromObject(obj), err)
-	}
-	return nil
-}
-
-// Rewrite makes the API server store obj once more as it is, if it would store it in another way now.
-func Rewrite(ctx context.Context, c client.Client, obj client.Object) error {
-	if err := c.Patch(ctx, obj, client.RawPatch(types.MergePatchType, []byte("{}"))); err != nil {
-		return fmt.Errorf("rewriting %s: %w", client.ObjectKeyFromObject(obj), err)
 	}
 	return nil
 }

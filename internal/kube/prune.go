@@ -40,7 +40,7 @@ func Prune(ctx context.Context, c client.Client, live client.Reader, scope Prune
 			obj.SetGroupVersionKind(gvk)
 			err := c.Delete(ctx, obj, client.Preconditions{UID: &obj.UID}, client.PropagationPolicy(metav1.DeletePropagationBackground))
 			if client.IgnoreNotFound(err) != nil {
-				errs = append(errs, fmt.Errorf("pruning %s: %w", describe(obj), err))
+				errs = append(errs, fmt.Errorf("pruning %s: %w", Describe(obj), err))
 			}
 		}
 	}

@@ -22,12 +22,17 @@ func RateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 
 // Requests lists objects from a cache and returns a request for each: what an event of another object is to wake.
 func Requests(ctx context.Context, cached client.Reader, list client.ObjectList, opts ...client.ListOption) []reconcile.Request {
+	return RequestsIf(ctx, cached, list, func(client.Object) bool { return true }, opts...)
+}
+
+// RequestsIf is Requests for the objects alone that match.
+func RequestsIf(ctx context.Context, cached client.Reader, list client.ObjectList, match func(client.Object) bool, opts ...client.ListOption) []reconcile.Request {
 	if err := cached.List(ctx, list, opts...); err != nil {
 		return nil // a cache fails to list only while it starts or stops
 	}
 	var requests []reconcile.Request
 	_ = meta.EachListItem(list, func(item runtime.Object) error { // none of the errors that it could return is possible here
-		if obj, ok := item.(client.Object); ok {
+		if obj, ok := item.(client.Object); ok && match(obj) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
 		}
 		return nil

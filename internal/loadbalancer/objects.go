@@ -9,9 +9,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/internal/podspec"
 )
 
 // name of every object.
@@ -63,17 +64,11 @@ func pod(in Input) corev1.PodSpec {
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		Containers: []corev1.Container{{
-			Name:  name,
-			Image: in.Image,
-			Args:  []string{"loadbalancer", "--pool=" + in.Pool.String()},
-			Resources: corev1.ResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
-				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
-			},
-			SecurityContext: &corev1.SecurityContext{
-				AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
-				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-			},
+			Name:            name,
+			Image:           in.Image,
+			Args:            []string{"loadbalancer", "--pool=" + in.Pool.String()},
+			Resources:       podspec.Resources("5m", "32Mi", "256Mi"),
+			SecurityContext: podspec.Restricted(),
 		}},
 	}
 }

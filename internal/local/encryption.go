@@ -19,12 +19,9 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
 	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"canopy.dev/canopy/internal/kube"
@@ -46,9 +43,6 @@ type encryptedWith struct {
 
 // reloadTimeout bounds how long kube-apiserver takes to read a changed file, at which it looks once a minute.
 const reloadTimeout = 3 * time.Minute
-
-// secretsPage is how many Secrets are read and written at a time.
-const secretsPage = 200
 
 const keyPrefix = "key-"
 
@@ -159,9 +153,9 @@ func RotateEncryptionKey(ctx context.Context, out io.Writer, terminal bool) erro
 		return err
 	}
 	defer release()
-	return runSteps(ctx, steps.New(out, terminal), []step{
-		{"make a new key", func(context.Context) error { return addKey() }},
-		{"encrypt Secrets", encryptSecrets},
+	return steps.Run(ctx, steps.New(out, terminal), []steps.Step{
+		{Name: "make a new key", Run: func(context.Context) error { return addKey() }},
+		{Name: "encrypt Secrets", Run: encryptSecrets},
 	})
 }
 
@@ -258,21 +252,5 @@ func rewriteSecrets(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for page := (&corev1.SecretList{}); ; {
-		if err := c.List(ctx, page, client.Limit(secretsPage), client.Continue(page.Continue)); err != nil {
-			return fmt.Errorf("list the Secrets: %w", err)
-		}
-		for i := range page.Items {
-			err := kube.Rewrite(ctx, c, &page.Items[i])
-			if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-				continue // somebody else has just written or deleted it
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if page.Continue == "" {
-			return nil
-		}
-	}
+	return kube.RewriteSecrets(ctx, c)
 }

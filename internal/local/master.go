@@ -157,8 +157,9 @@ func (u *up) createDemo(ctx context.Context) error {
 	})
 }
 
-// awaitClusters waits until every user cluster is ready, those of the master and those that somebody made on the seed by
-// hand. Of the latter it says that they belong to no project.
+// awaitClusters waits until every user cluster that has ever run is ready, those of the master and those that somebody made
+// on the seed by hand. Of the latter it says that they belong to no project, and of those that never ran, why: it would wait
+// for what their users have to mend.
 func (u *up) awaitClusters(ctx context.Context) error {
 	c, err := newClient()
 	if err != nil {
@@ -167,14 +168,17 @@ func (u *up) awaitClusters(ctx context.Context) error {
 	if err := awaitFreshPods(ctx, c, u.process.Since); err != nil {
 		return err
 	}
-	var strays []string
+	var strays, never []string
 	err = awaitFor(ctx, clusterTimeout, "all clusters to be ready", func(ctx context.Context) string {
 		all, err := userClusters(ctx, c)
 		if err != nil {
 			return err.Error()
 		}
-		strays = nil
+		strays, never = nil, nil
 		for _, cluster := range all {
+			if why := notReadyYet(cluster); why != "" && !hasRun(cluster) {
+				never = append(never, cluster.GetName()+": "+why)
+			}
 			if _, ok := cluster.(*hostingv1alpha1.HostedCluster); ok && cluster.GetLabels()[v1alpha1.LabelCluster] == "" {
 				strays = append(strays, cluster.GetName())
 			}
@@ -184,7 +188,21 @@ func (u *up) awaitClusters(ctx context.Context) error {
 	if err == nil && len(strays) > 0 {
 		fmt.Fprintf(u.progress, "on the seed, in no project: %s\n", strings.Join(strays, ", "))
 	}
+	for _, cluster := range never {
+		fmt.Fprintf(u.progress, "not waited for, it has never run: %s\n", cluster)
+	}
 	return err
+}
+
+// hasRun reports whether a user cluster has had a control plane.
+func hasRun(cluster kube.Conditioned) bool {
+	switch of := cluster.(type) {
+	case *v1alpha1.Cluster:
+		return of.Status.Version != ""
+	case *hostingv1alpha1.HostedCluster:
+		return of.Status.Version != ""
+	}
+	return false
 }
 
 // userClusters are the HostedClusters of the platform's own seed, and after them the Clusters of its master.
@@ -203,10 +221,10 @@ func userClusters(ctx context.Context, c client.Client) ([]kube.Conditioned, err
 	return all, nil
 }
 
-// firstNotReady says what the first cluster that is not ready waits for; empty: all that stay are ready.
+// firstNotReady says what the first cluster that is not ready waits for; empty: all that have run and stay are ready.
 func firstNotReady(clusters []kube.Conditioned) string {
 	for _, cluster := range clusters {
-		if !cluster.GetDeletionTimestamp().IsZero() {
+		if !cluster.GetDeletionTimestamp().IsZero() || !hasRun(cluster) {
 			continue
 		}
 		if why := notReadyYet(cluster); why != "" {

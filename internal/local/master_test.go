@@ -97,14 +97,16 @@ func TestFirstNotReady(t *testing.T) {
 	}
 	hosted := func(status metav1.ConditionStatus) *hostingv1alpha1.HostedCluster {
 		hc := &hostingv1alpha1.HostedCluster{ObjectMeta: metav1.ObjectMeta{Name: "hosted", Generation: 2}}
-		hc.Status.Conditions = condition(status, 2)
+		hc.Status.Version, hc.Status.Conditions = "1.37.2", condition(status, 2)
 		return hc
 	}
 	cluster := func(status metav1.ConditionStatus, generation int64) *v1alpha1.Cluster {
 		c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "cluster", Generation: 2}}
-		c.Status.Conditions = condition(status, generation)
+		c.Status.Version, c.Status.Conditions = "1.37.2", condition(status, generation)
 		return c
 	}
+	never := cluster(metav1.ConditionFalse, 2)
+	never.Status.Version = ""
 	going := cluster(metav1.ConditionFalse, 2)
 	going.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
 	tests := map[string]struct {
@@ -116,7 +118,7 @@ func TestFirstNotReady(t *testing.T) {
 		"the seed's is not":     {[]kube.Conditioned{hosted(metav1.ConditionFalse), cluster(metav1.ConditionTrue, 2)}, "hosted: Why: because"},
 		"its seed is lost":      {[]kube.Conditioned{cluster(metav1.ConditionUnknown, 2)}, "cluster: Why: because"},
 		"ready before a change": {[]kube.Conditioned{cluster(metav1.ConditionTrue, 1)}, "cluster: not looked at yet"},
-		"nobody has looked":     {[]kube.Conditioned{&v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "new"}}}, "new: not looked at yet"},
+		"one that never ran":    {[]kube.Conditioned{never}, ""},
 		"one that goes":         {[]kube.Conditioned{going}, ""},
 	}
 	for name, tc := range tests {

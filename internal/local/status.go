@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -153,7 +152,7 @@ func clusterParts(ctx context.Context, c client.Client) []Part {
 	for _, cluster := range clusters {
 		switch of := cluster.(type) {
 		case *v1alpha1.Cluster:
-			parts = append(parts, readyPart("cluster/"+strings.TrimPrefix(of.Namespace, v1alpha1.ProjectNamespacePrefix)+"/"+of.Name, of))
+			parts = append(parts, readyPart("cluster/"+of.QualifiedName(), of))
 		case *hostingv1alpha1.HostedCluster:
 			if of.Labels[v1alpha1.LabelCluster] == "" {
 				parts = append(parts, readyPart("cluster/"+of.Name, of))

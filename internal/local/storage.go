@@ -5,18 +5,13 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
-	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/loadbalancer"
 	"canopy.dev/canopy/internal/localvolume"
@@ -32,11 +27,7 @@ func newClient() (client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), hostingv1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, err
-	}
-	return client.New(config, client.Options{Scheme: scheme})
+	return client.New(config, client.Options{Scheme: kube.Scheme()})
 }
 
 // ensureObjects applies a part of the platform, and waits until its Deployments are available.

@@ -41,7 +41,7 @@ type up struct {
 // Up repairs what a killed Up, a crash or a reboot left behind, and on a running platform takes a few seconds.
 func Up(ctx context.Context, options Options) error {
 	u := &up{Options: options, progress: steps.New(options.Out, options.Terminal)}
-	if err := runSteps(ctx, u.progress, []step{{"check this machine", u.check}}); err != nil {
+	if err := steps.Run(ctx, u.progress, []steps.Step{{Name: "check this machine", Run: u.check}}); err != nil {
 		return err // before anything was written
 	}
 	release, err := lock()
@@ -50,24 +50,24 @@ func Up(ctx context.Context, options Options) error {
 	}
 	defer release()
 	bypassProxy(u.Settings)
-	return runSteps(ctx, u.progress, []step{
-		{"install packages", u.installPackages},
-		{"build images", u.buildImages},
-		{"provide kubectl", u.provideKubectl},
-		{"unpack the node", u.unpackNode},
-		{"start the sandbox", u.startSandbox},
-		{"connect the network", u.connectNetwork},
-		{"serve images", u.pushImages},
-		{"start Kubernetes", u.startKubernetes},
-		{"encrypt Secrets", encryptSecrets},
-		{"provide volumes", u.provideVolumes},
-		{"enforce network policies", u.enforceNetworkPolicies},
-		{"provide load balancers", u.provideLoadBalancers},
-		{"install Canopy", u.installCanopy},
-		{"make the first administrator", u.makeAdmin},
-		{"set up the master", u.setUpMaster},
-		{"create the cluster " + DemoCluster, u.createDemo},
-		{"make all clusters ready", u.awaitClusters},
+	return steps.Run(ctx, u.progress, []steps.Step{
+		{Name: "install packages", Run: u.installPackages},
+		{Name: "build images", Run: u.buildImages},
+		{Name: "provide kubectl", Run: u.provideKubectl},
+		{Name: "unpack the node", Run: u.unpackNode},
+		{Name: "start the sandbox", Run: u.startSandbox},
+		{Name: "connect the network", Run: u.connectNetwork},
+		{Name: "serve images", Run: u.pushImages},
+		{Name: "start Kubernetes", Run: u.startKubernetes},
+		{Name: "encrypt Secrets", Run: encryptSecrets},
+		{Name: "provide volumes", Run: u.provideVolumes},
+		{Name: "enforce network policies", Run: u.enforceNetworkPolicies},
+		{Name: "provide load balancers", Run: u.provideLoadBalancers},
+		{Name: "install Canopy", Run: u.installCanopy},
+		{Name: "make the first administrator", Run: u.makeAdmin},
+		{Name: "set up the master", Run: u.setUpMaster},
+		{Name: "create the cluster " + DemoCluster, Run: u.createDemo},
+		{Name: "make all clusters ready", Run: u.awaitClusters},
 	})
 }
 

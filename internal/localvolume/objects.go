@@ -8,10 +8,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/podspec"
 )
 
 // name of every object, but for the StorageClass.
@@ -112,6 +114,10 @@ func container(in Input) corev1.Container {
 	if in.Node == "" {
 		args = append(args, "--shared")
 	}
+	// Root, to remove files of every user, also in directories that they closed to others.
+	security := podspec.Restricted("DAC_OVERRIDE", "FOWNER")
+	security.RunAsUser, security.RunAsGroup = ptr.To[int64](0), ptr.To[int64](0)
+	security.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
 	return corev1.Container{
 		Name:  name,
 		Image: in.Image,
@@ -120,20 +126,9 @@ func container(in Input) corev1.Container {
 			Name:      "NODE_NAME",
 			ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}},
 		}},
-		Resources: corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
-			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
-		},
-		VolumeMounts: []corev1.VolumeMount{{Name: "volumes", MountPath: in.Path}},
-		// Root, to remove files of every user, also in directories that they closed to others.
-		SecurityContext: &corev1.SecurityContext{
-			RunAsUser:                ptr.To[int64](0),
-			RunAsGroup:               ptr.To[int64](0),
-			AllowPrivilegeEscalation: ptr.To(false),
-			ReadOnlyRootFilesystem:   ptr.To(true),
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"DAC_OVERRIDE", "FOWNER"}},
-			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
+		Resources:       podspec.Resources("10m", "32Mi", "256Mi"),
+		VolumeMounts:    []corev1.VolumeMount{{Name: "volumes", MountPath: in.Path}},
+		SecurityContext: security,
 	}
 }
 
@@ -143,7 +138,7 @@ func storageClass() *storagev1.StorageClass {
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        StorageClassName,
 			Labels:      labels(),
-			Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"},
+			Annotations: map[string]string{kube.DefaultStorageClassAnnotation: "true"},
 		},
 		Provisioner:   ProvisionerName,
 		ReclaimPolicy: ptr.To(corev1.PersistentVolumeReclaimDelete),

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -384,7 +383,7 @@ func summary(hc *hostingv1alpha1.HostedCluster) error {
 
 // projectNameOf returns the name of the project that a cluster is in.
 func projectNameOf(cluster *v1alpha1.Cluster) (string, error) {
-	name, ok := strings.CutPrefix(cluster.Namespace, v1alpha1.ProjectNamespacePrefix)
+	name, ok := v1alpha1.ProjectOf(cluster.Namespace)
 	if !ok {
 		return "", kube.Reject(v1alpha1.ReasonProjectMissing, fmt.Sprintf("the namespace %s is no project's: delete the Cluster and make it in one named %s<project>", cluster.Namespace, v1alpha1.ProjectNamespacePrefix))
 	}

@@ -145,7 +145,7 @@ func newCluster(config *rest.Config, token *atomic.Pointer[string]) (cluster.Clu
 	}
 	only := cache.ByObject{Label: labels.NewSelector().Add(*ours)}
 	return cluster.New(config, func(o *cluster.Options) {
-		o.Scheme = Scheme()
+		o.Scheme = kube.Scheme()
 		o.Cache.DefaultTransform = cache.TransformStripManagedFields()
 		o.Cache.ByObject = map[client.Object]cache.ByObject{
 			&corev1.Secret{}: only, &corev1.Namespace{}: only, &hostingv1alpha1.HostedCluster{}: only,

@@ -146,17 +146,9 @@ func (r referrers) ofIssuers(ctx context.Context, config client.Object) []reconc
 
 // ofSSHKey finds the clusters that name the key.
 func (r referrers) ofSSHKey(ctx context.Context, key client.Object) []reconcile.Request {
-	clusters := &v1alpha1.ClusterList{}
-	if err := r.List(ctx, clusters, client.InNamespace(key.GetNamespace())); err != nil {
-		return nil // a cache fails to list only while it starts or stops
-	}
-	var requests []reconcile.Request
-	for _, c := range clusters.Items {
-		if slices.Contains(c.Spec.SSHKeys, key.GetName()) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&c)})
-		}
-	}
-	return requests
+	return kube.RequestsIf(ctx, r, &v1alpha1.ClusterList{}, func(o client.Object) bool {
+		return slices.Contains(o.(*v1alpha1.Cluster).Spec.SSHKeys, key.GetName())
+	}, client.InNamespace(key.GetNamespace()))
 }
 
 // ofNodePool finds the pool's cluster.

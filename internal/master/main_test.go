@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
+	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/testenv"
 )
 
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 
 func newClient(t *testing.T, config *rest.Config) client.WithWatch {
 	t.Helper()
-	c, err := client.NewWithWatch(config, client.Options{Scheme: Scheme()})
+	c, err := client.NewWithWatch(config, client.Options{Scheme: kube.Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func get(t *testing.T, c client.Client, obj client.Object) {
 // indexed returns a client that reads from a cache with the master's indexes and writes to the master.
 func indexed(t *testing.T) client.Client {
 	t.Helper()
-	c, err := cluster.New(&masterConfig, func(o *cluster.Options) { o.Scheme = Scheme() })
+	c, err := cluster.New(&masterConfig, func(o *cluster.Options) { o.Scheme = kube.Scheme() })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,9 +14,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,9 +23,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/identity"
+	"canopy.dev/canopy/internal/kube"
 )
 
 // Options is what a master manager is told.
@@ -48,15 +45,6 @@ type Options struct {
 	Clock clock.PassiveClock
 	// skipNameValidation lets one process run several masters, one after the other.
 	skipNameValidation bool
-}
-
-// Scheme returns the kinds that a master manager reads and writes, on the master and on seeds.
-func Scheme() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	utilruntime.Must(hostingv1alpha1.AddToScheme(scheme))
-	return scheme
 }
 
 // Run runs the master manager until ctx ends.
@@ -84,7 +72,7 @@ func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1 // the API server has its own fairness
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        Scheme(),
+		Scheme:                        kube.Scheme(),
 		HealthProbeBindAddress:        opts.HealthAddress,
 		Metrics:                       server.Options{BindAddress: opts.MetricsAddress},
 		LeaderElection:                opts.LeaderElection,

@@ -92,7 +92,7 @@ func TestMaster(t *testing.T) {
 	ensureNamespace(t, c, v1alpha1.SystemNamespace)
 	way := newLine(t, &seedConfig)
 	create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "far", Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{
-		kubeconfigKey: kubeconfig(t, &seedConfig, func(kc *clientcmdapi.Config) { kc.Clusters["c"].Server = "https://" + way.address }),
+		v1alpha1.SeedKubeconfigKey: kubeconfig(t, &seedConfig, func(kc *clientcmdapi.Config) { kc.Clusters["c"].Server = "https://" + way.address }),
 	}})
 	release := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "1.37.2"}}
 	if err := client.IgnoreAlreadyExists(c.Create(t.Context(), release)); err != nil {

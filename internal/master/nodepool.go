@@ -6,7 +6,6 @@ package master
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -75,7 +74,7 @@ func (r *NodePoolReconciler) Reconcile(ctx context.Context, pool *v1alpha1.NodeP
 
 // checkQuota says whether the project's quota holds the pool back.
 func (r *NodePoolReconciler) checkQuota(ctx context.Context, pool *v1alpha1.NodePool) error {
-	name, ok := strings.CutPrefix(pool.Namespace, v1alpha1.ProjectNamespacePrefix)
+	name, ok := v1alpha1.ProjectOf(pool.Namespace)
 	project := &v1alpha1.Project{}
 	if err := r.Get(ctx, client.ObjectKey{Name: name}, project); !ok || apierrors.IsNotFound(err) {
 		return nil

@@ -6,9 +6,7 @@ package master
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,7 +73,7 @@ func projectOf(_ context.Context, obj client.Object) []reconcile.Request {
 	if ns == "" {
 		ns = obj.GetName()
 	}
-	name, ok := strings.CutPrefix(ns, v1alpha1.ProjectNamespacePrefix)
+	name, ok := v1alpha1.ProjectOf(ns)
 	if !ok {
 		return nil
 	}
@@ -172,7 +170,7 @@ func (r *ProjectReconciler) delete(ctx context.Context, project *v1alpha1.Projec
 		names = append(names, c.Name)
 	}
 	if len(names) > 0 {
-		return false, kube.Wait(v1alpha1.ReasonInUse, fmt.Sprintf("waiting for somebody to delete its %d clusters: %s (kubectl -n %s delete clusters --all)", len(names), list(names), ns.Name), 0)
+		return false, kube.Wait(v1alpha1.ReasonInUse, fmt.Sprintf("waiting for somebody to delete its %d clusters: %s (kubectl -n %s delete clusters --all)", len(names), kube.Few(names), ns.Name), 0)
 	}
 	if ns.DeletionTimestamp.IsZero() {
 		if err := kube.Delete(ctx, r.Client, ns, client.Preconditions{UID: &ns.UID}); err != nil {
@@ -180,14 +178,4 @@ func (r *ProjectReconciler) delete(ctx context.Context, project *v1alpha1.Projec
 		}
 	}
 	return false, kube.Wait(v1alpha1.ReasonDeleting, fmt.Sprintf("waiting for the namespace %s to be emptied by Kubernetes", ns.Name), deletionRetry)
-}
-
-// list joins names in a stable order and cuts long lists short.
-func list(names []string) string {
-	const most = 5
-	slices.Sort(names)
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
 }

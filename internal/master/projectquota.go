@@ -110,17 +110,7 @@ func (s storages) of(cluster *v1alpha1.Cluster) resource.Quantity {
 
 // withQuota finds the projects that have a quota.
 func (r *ProjectReconciler) withQuota(ctx context.Context, _ client.Object) []reconcile.Request {
-	projects := &v1alpha1.ProjectList{}
-	if err := r.List(ctx, projects); err != nil {
-		return nil // a cache fails to list only while it starts or stops
-	}
-	var requests []reconcile.Request
-	for i := range projects.Items {
-		if projects.Items[i].Spec.Quota != nil {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&projects.Items[i])})
-		}
-	}
-	return requests
+	return kube.RequestsIf(ctx, r, &v1alpha1.ProjectList{}, func(o client.Object) bool { return o.(*v1alpha1.Project).Spec.Quota != nil })
 }
 
 // quotaInForce lets ResourceQuotas through that come, go, or are counted by Kubernetes now.

@@ -111,7 +111,7 @@ func render(t *testing.T, in Input) string {
 	for _, s := range secrets {
 		objs = append(objs, s)
 	}
-	return golden.YAML(t, Scheme(), objs)
+	return golden.YAML(t, kube.Scheme(), objs)
 }
 
 func TestResolve(t *testing.T) {

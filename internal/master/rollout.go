@@ -62,17 +62,17 @@ func PlanRollout(now time.Time, set *v1alpha1.ClusterSet, revision string, seen 
 	case len(pending) > 0 && set.Spec.Rollout.Revision != revision:
 		d.err = kube.Wait(v1alpha1.ReasonChangesPlanned, fmt.Sprintf("%d of %d clusters differ from the template: look at status.clusters, and approve the changes with spec.rollout.revision: %s", len(pending), total, revision), 0)
 	case len(pending) > 0 && len(unready) > 0:
-		d.err = kube.Wait(v1alpha1.ReasonRollingOut, fmt.Sprintf("%d of %d clusters are still to be changed, when these are ready: %s", len(pending), total, few(unready)), 0)
+		d.err = kube.Wait(v1alpha1.ReasonRollingOut, fmt.Sprintf("%d of %d clusters are still to be changed, when these are ready: %s", len(pending), total, kube.Few(unready)), 0)
 	case len(pending) > 0 && wait > 0:
 		d.err = kube.Wait(v1alpha1.ReasonRollingOut, fmt.Sprintf("%d of %d clusters are still to be changed, when minReadySeconds have passed", len(pending), total), wait)
 	case len(pending) > 0:
 		d.change = next(set, pending, seen)
 		d.apply = append(d.apply, d.change...)
-		d.err = kube.Wait(v1alpha1.ReasonRollingOut, fmt.Sprintf("%d of %d clusters are still to be changed; these are being changed: %s", len(pending), total, few(d.change)), 0)
+		d.err = kube.Wait(v1alpha1.ReasonRollingOut, fmt.Sprintf("%d of %d clusters are still to be changed; these are being changed: %s", len(pending), total, kube.Few(d.change)), 0)
 	case len(odd) > 0:
-		d.err = kube.Wait(v1alpha1.ReasonClustersDiffer, fmt.Sprintf("%d of %d clusters are left as they are, see status.clusters: %s", len(odd), total, few(odd)), 0)
+		d.err = kube.Wait(v1alpha1.ReasonClustersDiffer, fmt.Sprintf("%d of %d clusters are left as they are, see status.clusters: %s", len(odd), total, kube.Few(odd)), 0)
 	case len(unready) > 0:
-		d.err = kube.Wait(v1alpha1.ReasonWaitingForClusters, "waiting for "+few(unready), 0)
+		d.err = kube.Wait(v1alpha1.ReasonWaitingForClusters, "waiting for "+kube.Few(unready), 0)
 	}
 	return d
 }
@@ -122,13 +122,4 @@ func stateOf(o observation) v1alpha1.SetClusterStatus {
 		status.Message = strings.TrimPrefix(fmt.Sprintf("%s; and %d changes more", status.Message, n), "; ")
 	}
 	return status
-}
-
-// few names the first of many.
-func few(names []string) string {
-	const most = 5
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

@@ -30,7 +30,7 @@ func TestInstantiate(t *testing.T) {
 	set := &v1alpha1.ClusterSet{ObjectMeta: metav1.ObjectMeta{Name: "shops", Namespace: "project-payments"}}
 	rendered := func(entry v1alpha1.SetCluster) string {
 		cluster, pools := Instantiate(set, template, entry)
-		return golden.YAML(t, Scheme(), instance{cluster, pools}.objects())
+		return golden.YAML(t, kube.Scheme(), instance{cluster, pools}.objects())
 	}
 	base := rendered(v1alpha1.SetCluster{Name: "shop"})
 	golden.Check(t, "instance.yaml", base)

@@ -8,8 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -44,8 +42,7 @@ const seedWorkers = 64
 type SeedReconciler struct {
 	client.Client
 
-	APIReader client.Reader
-	Seeds     *Connections
+	Seeds *Connections
 	// Config is the master's own.
 	Config *rest.Config
 	Clock  clock.PassiveClock
@@ -56,11 +53,12 @@ type SeedReconciler struct {
 	// installing has room for as many as may be installed at the same time, because it takes memory.
 	installing chan struct{}
 	failures   sync.Map // of installations: name of the seed → installFailure
+	reviews    sync.Map // of rights: name of the seed → review
 }
 
 func setupSeed(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 	r := &SeedReconciler{
-		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Seeds: seeds, Config: mgr.GetConfig(),
+		Client: mgr.GetClient(), Seeds: seeds, Config: mgr.GetConfig(),
 		Clock: opts.Clock, ProbePeriod: opts.ProbePeriod, Images: opts.Images, installing: make(chan struct{}, 1),
 	}
 	ofSecret := func(ctx context.Context, secret client.Object) []reconcile.Request {
@@ -114,7 +112,7 @@ func (r *SeedReconciler) Reconcile(ctx context.Context, seed *v1alpha1.Seed) (re
 // Some of the status is written on the way, and is then also in before.
 func (r *SeedReconciler) reconcile(ctx context.Context, before, seed *v1alpha1.Seed, clusters []v1alpha1.Cluster) error {
 	leaving := !seed.DeletionTimestamp.IsZero() && len(clusters) == 0
-	if leaving && (!isManaged(seed) || !touched(seed)) {
+	if leaving && (!seed.IsManaged() || !touched(seed)) {
 		return r.remove(ctx, seed)
 	}
 	remote, err := r.connect(ctx, seed)
@@ -171,6 +169,7 @@ func (r *SeedReconciler) remove(ctx context.Context, seed *v1alpha1.Seed) error 
 		}
 	}
 	r.Seeds.Disconnect(seed.Name)
+	r.reviews.Delete(seed.Name)
 	if err := kube.RemoveFinalizer(ctx, r.Client, seed, v1alpha1.FinalizerSeed); err != nil {
 		return err
 	}
@@ -186,11 +185,6 @@ func explainRemoval(leaving bool, err error) error {
 		return &explained
 	}
 	return err
-}
-
-// isManaged reports whether the master installs what the seed needs.
-func isManaged(seed *v1alpha1.Seed) bool {
-	return seed.Spec.KubeconfigSecretName != "" && seed.Spec.Install != v1alpha1.InstallManual
 }
 
 // touched reports whether the master has begun to install something on the seed.
@@ -215,22 +209,11 @@ func setCondition(seed *v1alpha1.Seed, name, reason string, err error) {
 	meta.SetStatusCondition(&seed.Status.Conditions, condition)
 }
 
-// namedClusters is how many clusters a message names.
-const namedClusters = 5
-
 // nameClusters returns the first clusters by project and name, such as "shop/web, shop/db and 3 more".
 func nameClusters(clusters []v1alpha1.Cluster) string {
 	names := make([]string, 0, len(clusters))
-	for _, c := range clusters {
-		names = append(names, strings.TrimPrefix(c.Namespace, v1alpha1.ProjectNamespacePrefix)+"/"+c.Name)
+	for i := range clusters {
+		names = append(names, clusters[i].QualifiedName())
 	}
-	slices.Sort(names)
-	return firstOf(names, namedClusters)
-}
-
-func firstOf(names []string, most int) string {
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-	}
-	return strings.Join(names, ", ")
+	return kube.Few(names)
 }

@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -61,7 +62,7 @@ func (r *SeedReconciler) connect(ctx context.Context, seed *v1alpha1.Seed) (*rem
 		ctrl.LoggerFrom(ctx).Error(err, "The seed's credentials could not be renewed", "expire", access.expires())
 	}
 	seed.Status.CredentialsExpire = access.expires()
-	return to, to.checkRights(ctx)
+	return to, r.checkRights(ctx, seed, to, access)
 }
 
 // probe asks the seed how it is, and whether it is the right one.
@@ -105,8 +106,26 @@ func (to *remote) checkKinds() error {
 	return nil
 }
 
-// checkRights fails if the master lacks a right there that it needs for clusters.
-func (to *remote) checkRights(ctx context.Context) error {
+// rightsPeriod is how often a seed whose credentials are the same is asked again what the master may do there.
+const rightsPeriod = 5 * time.Minute
+
+// review is when somebody with these credentials had all rights.
+type review struct {
+	fingerprint, version string
+	at                   time.Time
+}
+
+// checkRights fails if the master lacks a right there that it needs for clusters. A seed that is well, and where the master had
+// them all, is not asked at each probe again.
+func (r *SeedReconciler) checkRights(ctx context.Context, seed *v1alpha1.Seed, to *remote, access *access) error {
+	now := review{fingerprint: to.fingerprint, version: access.version(), at: r.Clock.Now()}
+	if last, ok := r.reviews.Load(seed.Name); ok {
+		last, well := last.(review), meta.IsStatusConditionTrue(seed.Status.Conditions, v1alpha1.ConditionReady)
+		if well && last.fingerprint == now.fingerprint && last.version == now.version && now.at.Sub(last.at) < rightsPeriod {
+			return nil
+		}
+		r.reviews.Delete(seed.Name)
+	}
 	rights := install.HandoverRights()
 	if to.own {
 		rights = install.OwnRights()
@@ -118,6 +137,7 @@ func (to *remote) checkRights(ctx context.Context) error {
 	if len(denied) > 0 {
 		return kube.Wait(v1alpha1.ReasonMissingPermission, missingPermission(denied), 0)
 	}
+	r.reviews.Store(seed.Name, now)
 	return nil
 }
 
@@ -127,13 +147,13 @@ func missingPermission(denied []install.Access) string {
 	for _, access := range denied {
 		names = append(names, access.String())
 	}
-	return fmt.Sprintf("the master may not %s there: give it its rights again (canopy seed add, or see docs/reference/permissions.md)", firstOf(names, 3))
+	return fmt.Sprintf("the master may not %s there: give it its rights again (canopy seed add, or see docs/reference/permissions.md)", kube.Few(names))
 }
 
 // ownUID returns what identifies the master's own cluster.
 func (r *SeedReconciler) ownUID(ctx context.Context) (string, error) {
 	own := &corev1.Namespace{}
-	if err := r.APIReader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, own); err != nil {
+	if err := r.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, own); err != nil {
 		return "", fmt.Errorf("reading the master's own identity: %w", err)
 	}
 	return string(own.UID), nil
@@ -182,12 +202,12 @@ func (r *SeedReconciler) claim(ctx context.Context, seed *v1alpha1.Seed, to *rem
 		return kube.Wait(v1alpha1.ReasonTakenByAnother, fmt.Sprintf("it is the seed of another master, whose cluster is %s: remove it there first (canopy seed remove); if that master is gone for good, take the annotation %s from the namespace %s of the seed",
 			owner, v1alpha1.AnnotationInstallation, v1alpha1.SystemNamespace), 0)
 	}
-	c, err := client.New(to.config, client.Options{Scheme: Scheme()})
+	c, err := client.New(to.config, client.Options{Scheme: kube.Scheme()})
 	if err != nil {
 		return err
 	}
 	if ns.Name == "" {
-		if !isManaged(seed) {
+		if !seed.IsManaged() {
 			return nil // without the namespace it is nobody's seed yet
 		}
 		ns = install.Namespace()
@@ -214,7 +234,7 @@ func (r *SeedReconciler) release(ctx context.Context, seed *v1alpha1.Seed) error
 	}
 	config := rest.CopyConfig(access.config)
 	config.Timeout = probeTimeout
-	c, err := client.New(config, client.Options{Scheme: Scheme()})
+	c, err := client.New(config, client.Options{Scheme: kube.Scheme()})
 	if err != nil {
 		return err
 	}

@@ -30,9 +30,6 @@ import (
 	"canopy.dev/canopy/internal/kube"
 )
 
-// kubeconfigKey is where a seed's kubeconfig is in its Secret.
-const kubeconfigKey = "kubeconfig"
-
 // TokenLifetime is how long a token of the master on a seed is asked to be valid; a seed may give less. It is renewed when a
 // third of its time is over, so that a master that was away for some days still gets in.
 const TokenLifetime = 7 * 24 * time.Hour
@@ -54,45 +51,16 @@ func (r *SeedReconciler) access(ctx context.Context, seed *v1alpha1.Seed) (*acce
 	secret := &corev1.Secret{}
 	err := r.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
-		return nil, kube.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("spec.kubeconfigSecretName: there is no Secret %s in %s: make it, with the seed's kubeconfig as its key %s", name, v1alpha1.SystemNamespace, kubeconfigKey), 0)
+		return nil, kube.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("spec.kubeconfigSecretName: there is no Secret %s in %s: make it, with the seed's kubeconfig as its key %s", name, v1alpha1.SystemNamespace, v1alpha1.SeedKubeconfigKey), 0)
 	}
 	if err != nil {
 		return nil, err
 	}
-	kubeconfig, config, err := parseKubeconfig(secret.Data[kubeconfigKey])
+	kubeconfig, config, err := kube.ParseKubeconfig(secret.Data[v1alpha1.SeedKubeconfigKey])
 	if err != nil {
-		return nil, kube.Wait(v1alpha1.ReasonInvalidKubeconfig, fmt.Sprintf("Secret %s/%s, key %s: %v", v1alpha1.SystemNamespace, name, kubeconfigKey, err), 0)
+		return nil, kube.Wait(v1alpha1.ReasonInvalidKubeconfig, fmt.Sprintf("Secret %s/%s, key %s: %v", v1alpha1.SystemNamespace, name, v1alpha1.SeedKubeconfigKey, err), 0)
 	}
 	return &access{config: config, secret: secret, kubeconfig: kubeconfig}, nil
-}
-
-// parseKubeconfig takes kubeconfigs that hold all they need: no command is run and no file is read on the master because
-// of one. Its errors do not repeat the content.
-func parseKubeconfig(content []byte) (*clientcmdapi.Config, *rest.Config, error) {
-	errUnusable := errors.New("it is not a kubeconfig with a current context, a server and credentials")
-	kubeconfig, err := clientcmd.Load(content)
-	if err != nil {
-		return nil, nil, errUnusable
-	}
-	errFiles := errors.New("it names files: use one that holds their content (kubectl config view --flatten --minify)")
-	for _, cluster := range kubeconfig.Clusters {
-		if cluster.CertificateAuthority != "" {
-			return nil, nil, errFiles
-		}
-	}
-	for _, user := range kubeconfig.AuthInfos {
-		if user.Exec != nil || user.AuthProvider != nil {
-			return nil, nil, errors.New("it wants a command or plugin to be run for its credentials: use the token of a service account, or a client certificate")
-		}
-		if user.ClientCertificate != "" || user.ClientKey != "" || user.TokenFile != "" {
-			return nil, nil, errFiles
-		}
-	}
-	config, err := clientcmd.NewDefaultClientConfig(*kubeconfig, nil).ClientConfig()
-	if err != nil {
-		return nil, nil, errUnusable
-	}
-	return kubeconfig, config, nil
 }
 
 // fingerprint identifies everything but the token, which changes without anything having to be connected anew.
@@ -106,10 +74,18 @@ func (a *access) fingerprint() string {
 	}
 	content, err := clientcmd.Write(*without)
 	if err != nil {
-		content = a.secret.Data[kubeconfigKey]
+		content = a.secret.Data[v1alpha1.SeedKubeconfigKey]
 	}
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
+}
+
+// version changes with the credentials.
+func (a *access) version() string {
+	if a.secret == nil {
+		return ""
+	}
+	return a.secret.ResourceVersion
 }
 
 func (a *access) where() string {
@@ -205,7 +181,7 @@ func (r *SeedReconciler) renew(ctx context.Context, access *access, to *remote) 
 		return err
 	}
 	secret := access.secret.DeepCopy() // it is the cache's
-	if err := kube.PatchFresh(ctx, r.Client, secret, func() { secret.Data[kubeconfigKey] = content }); err != nil {
+	if err := kube.PatchFresh(ctx, r.Client, secret, func() { secret.Data[v1alpha1.SeedKubeconfigKey] = content }); err != nil {
 		return err
 	}
 	access.secret, access.config.BearerToken = secret, answer.Status.Token

@@ -24,20 +24,18 @@ const (
 	capacityPeriod = 2 * time.Minute
 	// podsAtOnce bounds how many pods one answer has.
 	podsAtOnce = 500
-	// defaultClassAnnotation is on the storage class that volumes get that name none.
-	defaultClassAnnotation = "storageclass.kubernetes.io/is-default-class"
 )
 
 // checkHealth fails when something that the master has installed does not run, or etcd's volumes have no storage class.
 func (to *remote) checkHealth(ctx context.Context, seed *v1alpha1.Seed) error {
 	names := []string{seedManagerName}
-	if seed.Spec.Gateway != nil && isManaged(seed) {
+	if seed.Spec.Gateway != nil && seed.IsManaged() {
 		names = append(names, gatewayName)
 	}
 	for _, name := range names {
 		deployment, err := to.api.AppsV1().Deployments(v1alpha1.SystemNamespace).Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
-			if isManaged(seed) {
+			if seed.IsManaged() {
 				return kube.Wait(v1alpha1.ReasonWaitingForPods, name+" is not there: it is being installed again", 0)
 			}
 			continue // who has installed it knows where
@@ -68,10 +66,8 @@ func (to *remote) checkStorage(ctx context.Context, seed *v1alpha1.Seed) error {
 	if err != nil {
 		return to.unreachable("its storage classes", err)
 	}
-	for _, class := range classes.Items {
-		if class.Annotations[defaultClassAnnotation] == "true" {
-			return nil
-		}
+	if kube.DefaultStorageClass(classes.Items) != "" {
+		return nil
 	}
 	return kube.Wait(v1alpha1.ReasonNoDefaultStorageClass, "it has no default StorageClass, and etcd's volumes get none: make one the default there, or name one in spec.defaults.etcdStorageClassName", 0)
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +46,7 @@ type Images struct {
 
 // install makes the seed what the master brings, if that is the master's to do.
 func (r *SeedReconciler) install(ctx context.Context, before, seed *v1alpha1.Seed, to *remote) error {
-	if !isManaged(seed) {
+	if !seed.IsManaged() {
 		meta.RemoveStatusCondition(&seed.Status.Conditions, v1alpha1.ConditionInstalled)
 		seed.Status.InstalledVersion = ""
 		return nil
@@ -150,7 +149,7 @@ func forInstall(config *rest.Config) *rest.Config {
 // uninstall takes away what the master has installed, and with the namespace what `canopy seed add` has made there. The
 // kinds stay.
 func (r *SeedReconciler) uninstall(ctx context.Context, before, seed *v1alpha1.Seed, to *remote) error {
-	c, err := client.New(forInstall(to.config), client.Options{Scheme: Scheme()})
+	c, err := client.New(forInstall(to.config), client.Options{Scheme: kube.Scheme()})
 	if err != nil {
 		return err
 	}
@@ -205,8 +204,7 @@ func refuseWhileUsed(ctx context.Context, c client.Client) error {
 	for i := range hosted.Items {
 		names = append(names, hosted.Items[i].Name)
 	}
-	slices.Sort(names)
-	return kube.Wait(v1alpha1.ReasonInUse, fmt.Sprintf("it has %d HostedClusters that are no Cluster's of this master: delete %s there, or set spec.install to Manual to leave all there as it is", len(names), firstOf(names, namedClusters)), 0)
+	return kube.Wait(v1alpha1.ReasonInUse, fmt.Sprintf("it has %d HostedClusters that are no Cluster's of this master: delete %s there, or set spec.install to Manual to leave all there as it is", len(names), kube.Few(names)), 0)
 }
 
 // uninstalled reports whether all was taken away, so that nothing there knows the master any more.

@@ -27,6 +27,7 @@ import (
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/install"
+	"canopy.dev/canopy/internal/kube"
 )
 
 var testImages = Images{Server: "server:1", NodeNetwork: "node-network:1", OpenVPN: "openvpn:1", Prometheus: "prometheus:1", Alertmanager: "alertmanager:1"}
@@ -45,7 +46,7 @@ func newBareSeed(t *testing.T) *bareSeed {
 	r, c := newSeedReconciler(t)
 	b := &bareSeed{T: t, SeedReconciler: r, master: c, clock: testclock.NewFakePassiveClock(time.Now())}
 	r.Clock, r.Images = b.clock, testImages
-	scheme := Scheme()
+	scheme := kube.Scheme()
 	if err := apiextensionsv1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,7 @@ func (b *bareSeed) giveRights() {
 	}
 	create(b.T, b.master, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "bare", Namespace: v1alpha1.SystemNamespace},
-		Data: map[string][]byte{kubeconfigKey: kubeconfig(b.T, &rest.Config{Host: bareConfig.Host, TLSClientConfig: rest.TLSClientConfig{CAData: bareConfig.CAData}}, func(kc *clientcmdapi.Config) {
+		Data: map[string][]byte{v1alpha1.SeedKubeconfigKey: kubeconfig(b.T, &rest.Config{Host: bareConfig.Host, TLSClientConfig: rest.TLSClientConfig{CAData: bareConfig.CAData}}, func(kc *clientcmdapi.Config) {
 			kc.AuthInfos["u"] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
 		})},
 	})
@@ -149,7 +150,7 @@ func (b *bareSeed) token() string {
 	b.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bare", Namespace: v1alpha1.SystemNamespace}}
 	get(b.T, b.master, secret)
-	_, config, err := parseKubeconfig(secret.Data[kubeconfigKey])
+	_, config, err := kube.ParseKubeconfig(secret.Data[v1alpha1.SeedKubeconfigKey])
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -184,6 +185,7 @@ func TestTheLifeOfASeed(t *testing.T) {
 	b.tokenIsRenewed()
 	b.changeIsInstalled()
 	b.missingRightIsNamed()
+	b.rightsAreReviewedAgain()
 	b.isRemoved()
 }
 
@@ -198,11 +200,10 @@ func (b *bareSeed) tokenIsRenewed() {
 	eventually(b.T, "the connection is there", func(context.Context) bool { return b.Seeds.Get("bare") != nil })
 	conn := b.Seeds.Get("bare")
 	b.clock.SetTime(time.Now().Add(3 * 24 * time.Hour))
-	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // tokens of the same second are the same
-	b.want("after a third of its time", v1alpha1.ReasonReady, "")
-	if b.token() == first {
-		b.Error("the token was not renewed")
-	}
+	eventually(b.T, "the token is renewed", func(context.Context) bool { // tokens of the same second are the same
+		b.want("after a third of its time", v1alpha1.ReasonReady, "")
+		return b.token() != first
+	})
 	b.want("with the new token", v1alpha1.ReasonReady, "")
 	if b.Seeds.Get("bare") != conn {
 		b.Error("a new token made a new connection")
@@ -247,6 +248,31 @@ func (b *bareSeed) missingRightIsNamed() {
 	if seedError(b.seed) == "" {
 		b.Error("its clusters are told nothing")
 	}
+	role.Rules = whole
+	if err := b.remote.Update(b.Context(), role); err != nil {
+		b.Fatal(err)
+	}
+	eventually(b.T, "it is ready again", func(context.Context) bool { return b.step(b.T, b.seed).Reason == v1alpha1.ReasonReady })
+}
+
+// rightsAreReviewedAgain takes a right away that no probe needs.
+func (b *bareSeed) rightsAreReviewedAgain() {
+	b.Helper()
+	b.clock.SetTime(time.Now()) // at which the token is not renewed
+	b.reviews.Clear()
+	b.want("all rights are there", v1alpha1.ReasonReady, "")
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: install.MasterAccount, Namespace: v1alpha1.SystemNamespace}}
+	get(b.T, b.remote, role)
+	whole := slices.Clone(role.Rules)
+	role.Rules = slices.DeleteFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "serviceaccounts/token") })
+	if err := b.remote.Update(b.Context(), role); err != nil || len(role.Rules) == len(whole) {
+		b.Fatal(err, role.Rules)
+	}
+	b.want("a moment later", v1alpha1.ReasonReady, "")
+	eventually(b.T, "the right is missed", func(context.Context) bool {
+		b.clock.SetTime(b.clock.Now().Add(rightsPeriod))
+		return b.step(b.T, b.seed).Reason == v1alpha1.ReasonMissingPermission
+	})
 	role.Rules = whole
 	if err := b.remote.Update(b.Context(), role); err != nil {
 		b.Fatal(err)
@@ -301,7 +327,7 @@ func TestASeedOfAnotherMaster(t *testing.T) {
 		}
 	}
 	mark("somebody-else")
-	create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "taken", Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{kubeconfigKey: kubeconfig(t, &seedConfig)}})
+	create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "taken", Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{v1alpha1.SeedKubeconfigKey: kubeconfig(t, &seedConfig)}})
 	seed := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "taken"}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: "taken", Install: v1alpha1.InstallManual}})
 	if ready := r.step(t, seed); ready.Reason != v1alpha1.ReasonTakenByAnother || !strings.Contains(ready.Message, "somebody-else") {
 		t.Errorf("Ready: %+v", ready)

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/kube"
 )
 
 // kubeconfig returns that of a cluster.
@@ -53,14 +54,14 @@ func newSeedReconciler(t *testing.T) (*SeedReconciler, client.Client) {
 		for range seeds.Events { // nobody else listens
 		}
 	}()
-	return &SeedReconciler{Client: c, APIReader: c, Seeds: seeds, Config: &masterConfig, Clock: clock.RealClock{}, ProbePeriod: time.Minute, installing: make(chan struct{}, 1)}, c
+	return &SeedReconciler{Client: c, Seeds: seeds, Config: &masterConfig, Clock: clock.RealClock{}, ProbePeriod: time.Minute, installing: make(chan struct{}, 1)}, c
 }
 
 // ensureDefaultClass makes the storage class that etcd's volumes get.
 func ensureDefaultClass(t *testing.T, c client.Client) {
 	t.Helper()
 	err := c.Create(t.Context(), &storagev1.StorageClass{
-		ObjectMeta: metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{defaultClassAnnotation: "true"}}, Provisioner: "example.com/disk",
+		ObjectMeta: metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{kube.DefaultStorageClassAnnotation: "true"}}, Provisioner: "example.com/disk",
 	})
 	if client.IgnoreAlreadyExists(err) != nil {
 		t.Fatal(err)
@@ -101,7 +102,7 @@ func TestASeedIsConnected(t *testing.T) {
 	if ready := r.step(t, seed); ready.Reason != v1alpha1.ReasonSecretMissing {
 		t.Errorf("Ready: %+v", ready)
 	}
-	create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "remote", Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{kubeconfigKey: kubeconfig(t, &seedConfig)}})
+	create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "remote", Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{v1alpha1.SeedKubeconfigKey: kubeconfig(t, &seedConfig)}})
 	if ready := r.step(t, seed); ready.Status != metav1.ConditionTrue {
 		t.Errorf("Ready: %+v", ready)
 	}
@@ -184,7 +185,7 @@ func TestASeedThatCannotBeReached(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, c := newSeedReconciler(t)
-			create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{kubeconfigKey: tc.config(t)}})
+			create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{v1alpha1.SeedKubeconfigKey: tc.config(t)}})
 			seed := create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: name, Install: v1alpha1.InstallManual}})
 			ready := r.step(t, seed)
 			if ready.Reason != tc.reason || !strings.Contains(ready.Message, tc.message) || strings.Contains(ready.Message, "hunter2") {

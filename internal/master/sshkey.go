@@ -76,5 +76,5 @@ func checkSSHKeys(cluster *v1alpha1.Cluster, hc *hostingv1alpha1.HostedCluster) 
 		return nil
 	}
 	return kube.Wait(v1alpha1.ReasonSSHKeyMissing, fmt.Sprintf("spec.sshKeys: there is no SSHKey %s in %s, or it holds no key: make it, or take the name away; the others let their holders in",
-		list(missing), cluster.Namespace), 0)
+		kube.Few(missing), cluster.Namespace), 0)
 }

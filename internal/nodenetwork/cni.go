@@ -6,15 +6,11 @@ package nodenetwork
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"text/template"
 	"time"
 
@@ -83,7 +79,11 @@ func (g gate) open(ctx context.Context, podRange func() (netip.Prefix, bool), ru
 	if err := cniConfig.Execute(&content, map[string]any{"MTU": device.MTU, "Pods": pods}); err != nil {
 		return err
 	}
-	return replace(g.path, content.Bytes())
+	changed, err := replaceFile(g.path, content.Bytes())
+	if changed {
+		slog.Info("Pods may start", "file", g.path)
+	}
+	return err
 }
 
 // missing says what is waited for, empty if nothing.
@@ -109,29 +109,4 @@ func (g gate) missing(ctx context.Context, client *http.Client, podRange func() 
 		}
 	}
 	return ""
-}
-
-// replace writes a file at once: the container runtime reads it as soon as something in its folder changes.
-func replace(path string, content []byte) error {
-	old, err := os.ReadFile(path)
-	if err == nil && bytes.Equal(old, content) {
-		return nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("reading the CNI configuration: %w", err)
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".canopy-*.tmp")
-	if err != nil {
-		return fmt.Errorf("writing the CNI configuration: %w", err)
-	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(content)
-	if err := errors.Join(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", temporary.Name(), err)
-	}
-	if err := os.Rename(temporary.Name(), path); err != nil {
-		return fmt.Errorf("writing the CNI configuration: %w", err)
-	}
-	slog.Info("Pods may start", "file", path)
-	return nil
 }

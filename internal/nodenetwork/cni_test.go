@@ -83,20 +83,20 @@ func TestWhatPodsWaitFor(t *testing.T) {
 // Containerd reads its configuration anew whenever a file of it changes.
 func TestAnUnchangedFileIsLeftAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	if err := replace(path, []byte("a")); err != nil {
+	if _, err := replaceFile(path, []byte("a")); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := replace(path, []byte("a")); err != nil {
+	if _, err := replaceFile(path, []byte("a")); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
 		t.Error("the file was written again", err)
 	}
-	if err := replace(path, []byte("b")); err != nil {
+	if _, err := replaceFile(path, []byte("b")); err != nil {
 		t.Fatal(err)
 	}
 	if content, err := os.ReadFile(path); err != nil || string(content) != "b" {

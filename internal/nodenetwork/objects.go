@@ -11,12 +11,12 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/podspec"
 )
 
 // Name is the name of the component and of its objects.
@@ -131,19 +131,12 @@ func container(in Input) corev1.Container {
 		Env: []corev1.EnvVar{
 			{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}},
 		},
-		Resources: corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
-			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
-		},
-		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: new(false),
-			ReadOnlyRootFilesystem:   new(true),
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN"}},
-		},
-		VolumeMounts:   []corev1.VolumeMount{{Name: "results", MountPath: resultsDir, ReadOnly: true}},
-		StartupProbe:   probe("/readyz", 1, 120),
-		ReadinessProbe: probe("/readyz", 10, 2),
-		LivenessProbe:  probe("/healthz", 10, 6),
+		Resources:       podspec.Resources("10m", "32Mi", "512Mi"),
+		SecurityContext: podspec.Restricted("NET_ADMIN"),
+		VolumeMounts:    []corev1.VolumeMount{{Name: "results", MountPath: resultsDir, ReadOnly: true}},
+		StartupProbe:    probe("/readyz", 1, 120),
+		ReadinessProbe:  probe("/readyz", 10, 2),
+		LivenessProbe:   probe("/healthz", 10, 6),
 	}
 	if in.APIHost != "" {
 		c.Env = append(c.Env,

@@ -5,12 +5,7 @@ package nodenetwork
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -87,26 +82,9 @@ func (k *sshKeys) write() error {
 		return err
 	}
 	content := obj.(*corev1.ConfigMap).Data[SSHKeysKey]
-	current, err := os.ReadFile(k.path)
-	if err == nil && string(current) == content {
-		return nil
+	changed, err := replaceFile(k.path, []byte(content)) // sshd takes no file that others may write, and reads it as the user who logs in
+	if changed {
+		slog.Info("SSH keys are up to date", "keys", strings.Count(content, "\n"))
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("reading the keys: %w", err)
-	}
-	file, err := os.CreateTemp(filepath.Dir(k.path), ".keys-*")
-	if err != nil {
-		return fmt.Errorf("writing the keys: %w", err)
-	}
-	defer os.Remove(file.Name()) // it is not there any more if all went well
-	_, err = file.WriteString(content)
-	// sshd takes no file that others may write, and reads it as the user who logs in.
-	if err := errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("writing the keys: %w", err)
-	}
-	if err := os.Rename(file.Name(), k.path); err != nil {
-		return fmt.Errorf("writing the keys: %w", err)
-	}
-	slog.Info("SSH keys are up to date", "keys", strings.Count(content, "\n"))
-	return nil
+	return err
 }

@@ -12,9 +12,9 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"canopy.dev/canopy/internal/podspec"
 	"canopy.dev/canopy/internal/tunnel"
 )
 
@@ -56,7 +56,7 @@ func Container(image string, args ...string) corev1.Container {
 			"--data-ciphers", "AES-256-GCM", "--auth", "none", "--allow-compression", "no",
 			"--verb", "1", "--suppress-timestamps", "--tmp-dir", "/dev/shm", // the only place where it may write
 		),
-		Resources:       requests("10m", "8Mi"),
+		Resources:       podspec.Requests("10m", "8Mi"),
 		SecurityContext: netAdmin(),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "keys", MountPath: KeysDir, ReadOnly: true},
@@ -67,7 +67,7 @@ func Container(image string, args ...string) corev1.Container {
 
 // Proxy runs one end of the tunnel ("relay" or "agent") beside OpenVPN, as nobody.
 func Proxy(image, end string, vpn netip.Prefix, args ...string) corev1.Container {
-	security := restricted()
+	security := podspec.Restricted()
 	security.RunAsNonRoot, security.RunAsUser, security.RunAsGroup = new(true), new(nobody), new(nobody)
 	return corev1.Container{
 		Name:            end,
@@ -76,7 +76,7 @@ func Proxy(image, end string, vpn netip.Prefix, args ...string) corev1.Container
 		Args:            append([]string{"--cidr=" + vpn.String()}, args...),
 		Env:             []corev1.EnvVar{{Name: "GOGC", Value: "25"}}, // it is small, and idle most of the time
 		Ports:           []corev1.ContainerPort{{Name: "metrics", ContainerPort: tunnel.MetricsPort, Protocol: corev1.ProtocolTCP}},
-		Resources:       requests("10m", "12Mi"),
+		Resources:       podspec.Requests("10m", "12Mi"),
 		StartupProbe:    probe("/healthz", 1, 60),
 		ReadinessProbe:  probe("/readyz", 5, 2),
 		LivenessProbe:   probe("/healthz", 10, 6),
@@ -91,7 +91,7 @@ func Guard(image string, vpn netip.Prefix) corev1.Container {
 		Name:            "guard",
 		Image:           image,
 		Command:         []string{"ip", "route", "replace", "blackhole", vpn.String(), "metric", "4096"},
-		Resources:       requests("10m", "8Mi"),
+		Resources:       podspec.Requests("10m", "8Mi"),
 		SecurityContext: netAdmin(),
 	}
 }
@@ -111,24 +111,9 @@ func Netmask(prefix netip.Prefix) string {
 
 // netAdmin drops everything but the capability to set up the pod's own network, which only root can be given.
 func netAdmin() *corev1.SecurityContext {
-	security := restricted()
+	security := podspec.Restricted("NET_ADMIN")
 	security.RunAsUser = new(int64(0))
-	security.Capabilities.Add = []corev1.Capability{"NET_ADMIN"}
 	return security
-}
-
-func restricted() *corev1.SecurityContext {
-	return &corev1.SecurityContext{
-		AllowPrivilegeEscalation: new(false),
-		ReadOnlyRootFilesystem:   new(true),
-		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-	}
-}
-
-func requests(cpu, memory string) corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: corev1.ResourceList{
-		corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory),
-	}}
 }
 
 func probe(path string, period, failures int32) *corev1.Probe {

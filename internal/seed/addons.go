@@ -37,6 +37,7 @@ type addons struct {
 	options Options
 
 	applied sync.Map // client.ObjectKey of the cluster → appliedSet
+	led     sync.Map // client.ObjectKey of the cluster → led
 }
 
 type appliedSet struct {
@@ -172,4 +173,8 @@ func (a *addons) observe(ctx context.Context, key client.ObjectKey, hc *v1alpha1
 	return nil
 }
 
-func (a *addons) forget(hc *v1alpha1.HostedCluster) { a.applied.Delete(client.ObjectKeyFromObject(hc)) }
+func (a *addons) forget(hc *v1alpha1.HostedCluster) {
+	key := client.ObjectKeyFromObject(hc)
+	a.applied.Delete(key)
+	a.led.Delete(key)
+}

@@ -6,8 +6,6 @@ package seed
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -103,7 +101,7 @@ func (r *HostedClusterReconciler) deleteMachines(ctx context.Context, hc *v1alph
 	for _, m := range machines.Items {
 		names = append(names, m.Name)
 	}
-	return fmt.Sprintf("waiting for %d machines to go: %s (kubectl -n %s describe machine says why one stays)", len(names), list(names), hc.Namespace), nil
+	return fmt.Sprintf("waiting for %d machines to go: %s (kubectl -n %s describe machine says why one stays)", len(names), kube.Few(names), hc.Namespace), nil
 }
 
 // deleteAll deletes what is in the cluster's namespace, and reports whether there was something that did not go already.
@@ -162,7 +160,7 @@ func (r *HostedClusterReconciler) deleteContents(ctx context.Context, hc *v1alph
 		}
 	}
 	if len(left) > 0 {
-		return "waiting for the namespace to be emptied of " + list(left), nil
+		return "waiting for the namespace to be emptied of " + kube.Few(left), nil
 	}
 	return "", nil
 }
@@ -194,17 +192,7 @@ func (r *HostedClusterReconciler) volumesGone(ctx context.Context, hc *v1alpha1.
 		}
 	}
 	if len(left) > 0 {
-		return "waiting for volumes to be deleted by their provisioner: " + list(left), nil
+		return "waiting for volumes to be deleted by their provisioner: " + kube.Few(left), nil
 	}
 	return "", nil
-}
-
-// list joins names in a stable order and cuts long lists short.
-func list(names []string) string {
-	const most = 5
-	slices.Sort(names)
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
 }

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -29,8 +28,6 @@ const (
 	encryptionState = "state.json"
 	// encryptionRetry is how soon Secrets are rewritten again after that has failed.
 	encryptionRetry = 10 * time.Second
-	// rewritePage and rewriters are how many Secrets are listed, and rewritten at the same time.
-	rewritePage, rewriters = 500, 8
 )
 
 // encrypt takes the steps of the encryption that can be taken now, and returns what kube-apiserver is to be given. How far
@@ -172,8 +169,7 @@ func newEncryptionKey(name string) (controlplane.EncryptionKey, error) {
 	return key, nil
 }
 
-// rewriteSecrets makes kube-apiserver write every Secret of the user cluster once more, without reading what is in them.
-// Those that it has written with the first key already it leaves alone.
+// rewriteSecrets makes kube-apiserver write every Secret of the user cluster once more, with the first key.
 func (r *HostedClusterReconciler) rewriteSecrets(ctx context.Context, hc *v1alpha1.HostedCluster) error {
 	inside, err := r.addons.clusters.GetUncachedClient(ctx, client.ObjectKeyFromObject(hc))
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {
@@ -182,24 +178,5 @@ func (r *HostedClusterReconciler) rewriteSecrets(ctx context.Context, hc *v1alph
 	if err != nil {
 		return err
 	}
-	page := &metav1.PartialObjectMetadataList{}
-	page.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	for {
-		if err := inside.List(ctx, page, client.Limit(rewritePage), client.Continue(page.Continue)); err != nil {
-			return err
-		}
-		group, groupCtx := errgroup.WithContext(ctx)
-		group.SetLimit(rewriters)
-		for i := range page.Items {
-			secret := &page.Items[i]
-			secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-			group.Go(func() error { return client.IgnoreNotFound(kube.Rewrite(groupCtx, inside, secret)) })
-		}
-		if err := group.Wait(); err != nil {
-			return err
-		}
-		if page.Continue == "" {
-			return nil
-		}
-	}
+	return kube.RewriteSecrets(ctx, inside)
 }

@@ -15,6 +15,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
@@ -130,9 +131,9 @@ func validateExposure(hc *v1alpha1.HostedCluster, exposure controlplane.Exposure
 	return nil
 }
 
-// exposedStatus writes into the status where the API is reached, and whether it is. What has changed for people is told in
+// exposedStatus writes into the status where the API is reached, and whether it is, if that is not known (reached) yet. What has changed for people is told in
 // an event as well.
-func (r *HostedClusterReconciler) exposedStatus(ctx context.Context, hc *v1alpha1.HostedCluster, w ways, ca []byte, answers bool) {
+func (r *HostedClusterReconciler) exposedStatus(ctx context.Context, hc *v1alpha1.HostedCluster, w ways, ca []byte, answers, reached bool) {
 	url := w.endpoint.URL()
 	if old := hc.Status.Endpoint; old != "" && old != url {
 		r.Events.Eventf(hc, nil, corev1.EventTypeNormal, v1alpha1.ReasonEndpointChanged, "Expose",
@@ -148,16 +149,30 @@ func (r *HostedClusterReconciler) exposedStatus(ctx context.Context, hc *v1alpha
 	if !answers { // not even inside the seed: there is nothing to find out
 		return
 	}
-	if err := ask(ctx, url+"/readyz", w.endpoint.TLSServerName, ca); err != nil {
-		reason, message := explainUnreachable(err, w.endpoint, r.Options)
-		setCondition(hc, v1alpha1.ConditionExposed, false, reason, message)
-		return
+	if !reached {
+		if err := reach(ctx, w, ca); err != nil {
+			reason, message := explainUnreachable(err, w.endpoint, r.Options)
+			setCondition(hc, v1alpha1.ConditionExposed, false, reason, message)
+			return
+		}
 	}
 	message := ""
 	if len(w.old) > 0 {
 		message = "kubeconfigs have to be fetched anew: " + strings.Join(w.old, ", ") + " works only until the machines that use it are replaced"
 	}
 	setCondition(hc, v1alpha1.ConditionExposed, true, string(w.endpoint.Strategy), message)
+}
+
+// reach returns nil if the API answers at the endpoint that people use.
+func reach(ctx context.Context, w ways, ca []byte) error {
+	return ask(ctx, w.endpoint.URL()+"/readyz", w.endpoint.TLSServerName, ca)
+}
+
+// wasReached reports whether the API answered at the same endpoint the last time.
+func wasReached(hc *v1alpha1.HostedCluster, w ways) bool {
+	conditions := hc.Status.Conditions
+	return w.waits == nil && w.endpoint.Host != "" && hc.Status.Endpoint == w.endpoint.URL() &&
+		meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionControlPlaneAvailable) && meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionExposed)
 }
 
 // explainUnreachable says what to do about an endpoint at which the API does not answer, though it answers inside the seed.

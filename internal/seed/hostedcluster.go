@@ -103,7 +103,7 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	if err := kube.Prune(ctx, r.Client, r.Client, scope, wanted); err != nil {
 		return err
 	}
-	live, err := r.observe(ctx, in, keys)
+	live, reached, err := r.observe(ctx, in, keys, w)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	}
 	controlPlaneStatus(hc, live)
 	answers := live.Health[controlplane.APIServer] == nil
-	r.exposedStatus(ctx, hc, w, keys.ca.Cert, answers)
+	r.exposedStatus(ctx, hc, w, keys.ca.Cert, answers, reached)
 	err = r.reconcilePools(ctx, hc, owner, answers)
 	if answers { // before that, what follows would only take CPU from the API that is starting
 		err = errors.Join(err, r.Applier.Apply(ctx, owner, companions), r.addons.reconcile(ctx, hc, w, newInsideKeys(keys, secrets)))
@@ -220,36 +220,41 @@ func (r *HostedClusterReconciler) companions(ctx context.Context, hc *v1alpha1.H
 	return newest, nil
 }
 
-// observe reads the live control plane and asks it how it is.
-func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.Input, keys authorities) (controlplane.Live, error) {
-	hc, live := in.Cluster, controlplane.Live{Health: map[string]error{controlplane.APIServer: errNotRunning}}
-	var err error
+// observe reads the live control plane and asks it how it is. It reports whether people reach it, too, as far as that had to be
+// asked: an endpoint that answers as before answers for the process behind it, which is then not asked once more.
+func (r *HostedClusterReconciler) observe(ctx context.Context, in controlplane.Input, keys authorities, w ways) (live controlplane.Live, reached bool, err error) {
+	hc := in.Cluster
+	live.Health = map[string]error{controlplane.APIServer: errNotRunning}
 	if live.Companions, err = r.companions(ctx, hc); err != nil {
-		return live, err
+		return live, false, err
 	}
 	set := &appsv1.StatefulSet{}
 	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Name}, set); err == nil {
 		live.Set = set
 	} else if !apierrors.IsNotFound(err) {
-		return live, err
+		return live, false, err
 	}
 	pod := &corev1.Pod{}
 	if err := r.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: controlplane.Name + "-0"}, pod); err == nil {
 		live.Pod = pod
 	} else if !apierrors.IsNotFound(err) {
-		return live, err
+		return live, false, err
 	}
 	if !controlplane.Running(live) {
-		return live, nil
+		return live, false, nil
 	}
-	url := "https://" + in.ServiceIP // not the endpoint: whether people reach it is another question
-	if live.Health[controlplane.APIServer] = ask(ctx, url+"/readyz", "", keys.ca.Cert); live.Health[controlplane.APIServer] != nil {
-		//nolint:contextcheck // it goes on when this reconciliation has ended
-		r.prober.waitFor(r.Options.Context, hc, url+"/readyz", keys.ca.Cert)
-		return live, nil
+	reached = wasReached(hc, w) && reach(ctx, w, keys.ca.Cert) == nil
+	live.Health[controlplane.APIServer] = nil
+	if !reached { // whether the process answers, where only the seed is between
+		url := "https://" + in.ServiceIP + "/readyz"
+		if live.Health[controlplane.APIServer] = ask(ctx, url, "", keys.ca.Cert); live.Health[controlplane.APIServer] != nil {
+			//nolint:contextcheck // it goes on when this reconciliation has ended
+			r.prober.waitFor(r.Options.Context, hc, url, keys.ca.Cert)
+			return live, false, nil
+		}
 	}
 	for name, url := range controlplane.HealthURLs(pod) {
 		live.Health[name] = ask(ctx, url, controlplane.ServiceHost(hc), keys.ca.Cert)
 	}
-	return live, nil
+	return live, reached, nil
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -36,11 +37,24 @@ func agentOf(hc *v1alpha1.HostedCluster, endpoint *controlplane.Endpoint) *userc
 	return agent
 }
 
+// led is where the Service "kubernetes" of a cluster led, and when that was last seen.
+type led struct {
+	address string
+	port    int32
+	at      time.Time
+}
+
 // leadInside makes the cluster's own Service "kubernetes" lead to the endpoint, once every node that there is can follow.
 func (a *addons) leadInside(ctx context.Context, inside client.Client, hc *v1alpha1.HostedCluster, endpoint controlplane.Endpoint) error {
 	address, port := endpoint.Host, endpoint.Port
 	if endpoint.NeedsAgent() {
 		address, port = hc.Spec.Network.AgentAddress, controlplane.AgentPortAPI
+	}
+	key, now := client.ObjectKeyFromObject(hc), led{address, port, a.options.Clock.Now()}
+	if last, ok := a.led.Load(key); ok {
+		if last := last.(led); last.address == address && last.port == port && now.at.Sub(last.at) < reapplyAfter {
+			return nil
+		}
 	}
 	slice := &discoveryv1.EndpointSlice{}
 	err := inside.Get(ctx, client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: usercluster.APIService}, slice)
@@ -48,6 +62,7 @@ func (a *addons) leadInside(ctx context.Context, inside client.Client, hc *v1alp
 		return err
 	}
 	if err == nil && usercluster.LeadsTo(slice, address, port) {
+		a.led.Store(key, now)
 		return nil
 	}
 	if err == nil && len(slice.Endpoints) > 0 && endpoint.NeedsAgent() {
@@ -56,7 +71,11 @@ func (a *addons) leadInside(ctx context.Context, inside client.Client, hc *v1alp
 		}
 	}
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: usercluster.OwnerLabel, Value: usercluster.OwnerValue}
-	return (&kube.Applier{Client: inside}).Apply(ctx, owner, usercluster.APIEndpoints(address, port))
+	if err := (&kube.Applier{Client: inside}).Apply(ctx, owner, usercluster.APIEndpoints(address, port)); err != nil {
+		return err
+	}
+	a.led.Store(key, now)
+	return nil
 }
 
 func agentIsReady(ctx context.Context, inside client.Client) (bool, error) {

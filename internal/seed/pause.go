@@ -50,7 +50,7 @@ func (r *HostedClusterReconciler) observeOnly(ctx context.Context, hc *v1alpha1.
 		}
 	}
 	in := controlplane.Input{Cluster: hc, ServiceIP: service.Spec.ClusterIP}
-	live, err := r.observe(ctx, in, authorities{ca: pki.KeyPair{Cert: ca.Data[corev1.TLSCertKey]}})
+	live, _, err := r.observe(ctx, in, authorities{ca: pki.KeyPair{Cert: ca.Data[corev1.TLSCertKey]}}, ways{})
 	if err != nil {
 		return true, err
 	}

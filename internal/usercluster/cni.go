@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/podspec"
 )
 
 const flannelHealthPort = 10285
@@ -55,8 +56,8 @@ func flannelContainer(in Input) corev1.Container {
 			fmt.Sprintf("--healthz-port=%d", flannelHealthPort),
 		},
 		Env:             append(apiEnv(in), fieldEnv("NODE_NAME", "spec.nodeName"), fieldEnv("NODE_IP", "status.hostIP")),
-		Resources:       resources("10m", "32Mi", "256Mi"),
-		SecurityContext: restricted("NET_ADMIN"),
+		Resources:       podspec.Resources("10m", "32Mi", "256Mi"),
+		SecurityContext: podspec.Restricted("NET_ADMIN"),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "config", MountPath: "/etc/kube-flannel", ReadOnly: true},
 			{Name: "run", MountPath: "/run/flannel"},

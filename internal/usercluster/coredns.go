@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/podspec"
 )
 
 const (
@@ -158,8 +159,8 @@ func coreDNSContainer(in Input) corev1.Container {
 			{Name: "dns-tcp", ContainerPort: 53, Protocol: corev1.ProtocolTCP},
 			{Name: "metrics", ContainerPort: 9153, Protocol: corev1.ProtocolTCP},
 		},
-		Resources:       resources("50m", "48Mi", "256Mi"),
-		SecurityContext: restricted(),
+		Resources:       podspec.Resources("50m", "48Mi", "256Mi"),
+		SecurityContext: podspec.Restricted(),
 		VolumeMounts:    []corev1.VolumeMount{{Name: "config", MountPath: "/etc/coredns", ReadOnly: true}},
 		StartupProbe:    httpProbe("", "/ready", coreDNSReadyPort, 1, 120),
 		ReadinessProbe:  httpProbe("", "/ready", coreDNSReadyPort, 5, 2),

@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/internal/podspec"
 )
 
 const agentHealthPort = 10287
@@ -50,8 +52,8 @@ func gatewayAgent(in Input) []client.Object {
 		Image:           in.NodeNetworkImage,
 		Command:         []string{"node-network"},
 		Args:            args,
-		Resources:       resources("10m", "16Mi", "256Mi"),
-		SecurityContext: restricted("NET_ADMIN"),
+		Resources:       podspec.Resources("10m", "16Mi", "256Mi"),
+		SecurityContext: podspec.Restricted("NET_ADMIN"),
 		StartupProbe:    httpProbe("127.0.0.1", "/healthz", agentHealthPort, 1, 120),
 		ReadinessProbe:  httpProbe("127.0.0.1", "/healthz", agentHealthPort, 10, 2),
 		LivenessProbe:   httpProbe("127.0.0.1", "/healthz", agentHealthPort, 10, 6),

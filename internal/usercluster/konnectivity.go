@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/podspec"
 )
 
 // KonnectivityAgent is the name of the component. Its ServiceAccount is whom the server lets in.
@@ -76,8 +77,8 @@ func konnectivityContainer(in Input) corev1.Container {
 			{Name: "metrics", ContainerPort: konnectivityAdminPort, Protocol: corev1.ProtocolTCP},
 			{Name: "health", ContainerPort: konnectivityHealthPort, Protocol: corev1.ProtocolTCP},
 		},
-		Resources:       resources("10m", "16Mi", "128Mi"),
-		SecurityContext: restricted(),
+		Resources:       podspec.Resources("10m", "16Mi", "128Mi"),
+		SecurityContext: podspec.Restricted(),
 		VolumeMounts:    []corev1.VolumeMount{{Name: "credentials", MountPath: konnectivityDir, ReadOnly: true}},
 		StartupProbe:    konnectivityProbe("/healthz", 1, 60),
 		ReadinessProbe:  konnectivityProbe("/readyz", 5, 2), // connected to the server

@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"canopy.dev/canopy/internal/podspec"
 )
 
 const kubeProxyHealthPort = 10256
@@ -51,8 +53,8 @@ func kubeProxyContainer(in Input) corev1.Container {
 			"--hostname-override=$(NODE_NAME)",
 		},
 		Env:             append(apiEnv(in), fieldEnv("NODE_NAME", "spec.nodeName")),
-		Resources:       resources("10m", "48Mi", "512Mi"),
-		SecurityContext: restricted("NET_ADMIN"),
+		Resources:       podspec.Resources("10m", "48Mi", "512Mi"),
+		SecurityContext: podspec.Restricted("NET_ADMIN"),
 		VolumeMounts:    []corev1.VolumeMount{{Name: "config", MountPath: "/etc/kube-proxy", ReadOnly: true}},
 		StartupProbe:    httpProbe("127.0.0.1", "/healthz", kubeProxyHealthPort, 1, 120),
 		ReadinessProbe:  httpProbe("127.0.0.1", "/healthz", kubeProxyHealthPort, 10, 2),

@@ -16,6 +16,7 @@ import (
 
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/pki"
+	"canopy.dev/canopy/internal/podspec"
 )
 
 // MetricsServer is the component behind `kubectl top` and horizontal autoscaling.
@@ -89,8 +90,8 @@ func metricsServerContainer(in Input) corev1.Container {
 		},
 		Env:             append(apiEnv(in), corev1.EnvVar{Name: "GOGC", Value: "50"}),
 		Ports:           []corev1.ContainerPort{{Name: "https", ContainerPort: metricsServerPort, Protocol: corev1.ProtocolTCP}},
-		Resources:       resources("20m", "48Mi", "512Mi"),
-		SecurityContext: restricted(),
+		Resources:       podspec.Resources("20m", "48Mi", "512Mi"),
+		SecurityContext: podspec.Restricted(),
 		VolumeMounts:    []corev1.VolumeMount{{Name: "keys", MountPath: metricsServerKeys, ReadOnly: true}},
 		StartupProbe:    probe("/livez", 1, 120),
 		ReadinessProbe:  probe("/readyz", 5, 3), // it has asked the nodes

@@ -53,11 +53,27 @@ func team(t *testing.T, name, datacenter string) {
 			out, _ := seed(t).try("", "get", "seeds,projects,clusters.canopy.dev,nodepools,hostedclusters", "-A", "-o", "wide")
 			t.Log(out)
 		}
-		if _, err := seed(t).try("", "delete", "project", name, "--timeout=3m"); err != nil {
-			t.Error(err)
-		}
+		deleteProject(t, name)
 	})
 	seed(t).apply(fmt.Sprintf(projectWithCluster, name, datacenter))
+}
+
+// deleteProject deletes a project, if there is one, after the clusters in it, with which it would not go.
+func deleteProject(t *testing.T, name string) {
+	t.Helper()
+	k := seed(t)
+	if out, err := k.try("", "get", "project", name, "--ignore-not-found", "-o", "name"); err == nil && out == "" {
+		return
+	}
+	for _, args := range [][]string{
+		{"-n", "project-" + name, "delete", "clusters.canopy.dev", "--all", "--timeout=3m"},
+		{"wait", "project", name, "--for=jsonpath={.status.clusters}=0", "--timeout=1m"},
+		{"delete", "project", name, "--timeout=2m"},
+	} {
+		if _, err := k.try("", args...); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestAClusterOfAProject(t *testing.T) {
