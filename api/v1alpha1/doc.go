@@ -16,6 +16,7 @@
 //	ClusterTemplate   <project>, or canopy-system   members, or admins               -
 //	ClusterSet        <project>                     members, GitOps                  master/clusterset
 //	AccessRequest     <project>                     members                          master/accessrequest
+//	AuditRecord       <project>, or canopy-system   api                              -
 //
 // +kubebuilder:object:generate=true
 // +groupName=canopy.dev

@@ -32,6 +32,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ClusterTemplate{}, &ClusterTemplateList{},
 		&ClusterSet{}, &ClusterSetList{},
 		&AccessRequest{}, &AccessRequestList{},
+		&AuditRecord{}, &AuditRecordList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

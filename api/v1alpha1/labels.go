@@ -15,6 +15,9 @@ const (
 	// LabelClusterSet is on the Clusters and NodePools that follow a ClusterSet; its value is the ClusterSet's name.
 	LabelClusterSet = "canopy.dev/cluster-set"
 
+	// LabelIdempotencyKey of an AuditRecord identifies the Idempotency-Key of the request, and who sent it.
+	LabelIdempotencyKey = "canopy.dev/idempotency-key"
+
 	// AnnotationTemplateHash on a Cluster identifies what was last applied of a template.
 	AnnotationTemplateHash = "canopy.dev/template-hash"
 

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
@@ -177,9 +176,7 @@ func (userOnly) GetExtra() map[string][]string { return nil }
 
 // verbs of Kubernetes.
 const (
-	verbGet  = "get"
-	verbList = "list"
+	verbGet   = "get"
+	verbList  = "list"
+	verbWatch = "watch"
 )
-
-// system is the namespace of reviews for what is outside of namespaces.
-const allNamespaces = metav1.NamespaceAll

@@ -6,23 +6,26 @@ package apiserver
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
+	"net"
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apiserver/pkg/authentication/user"
 	ctrl "sigs.k8s.io/controller-runtime"
-
-	"encoding/json"
 )
 
 // call is what belongs to one request.
 type call struct {
 	id, method, path string
-	user             user.Info
-	warnings         []string
+	// source and userAgent are what the record of a change says of the client.
+	source, userAgent string
+	user              user.Info
+	warnings          []string
 }
 
 type callKey struct{}
@@ -51,7 +54,8 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // begin starts a request: it gets its ID, a time by which it is over, and an answer even if the server has a defect.
 func (s *Server) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{id: r.Header.Get("X-Request-Id"), method: r.Method, path: r.URL.Path}
+		c := &call{id: r.Header.Get("X-Request-Id"), method: r.Method, path: r.URL.Path, userAgent: r.UserAgent()}
+		c.source, _, _ = net.SplitHostPort(r.RemoteAddr) // empty if there is none
 		if !requestID.MatchString(c.id) {
 			c.id = rand.Text()
 		}
@@ -124,7 +128,9 @@ func writeProblem(ctx context.Context, w http.ResponseWriter, p *Problem) {
 }
 
 // isStream reports whether a request is for a stream, which has no end.
-func isStream(r *http.Request) bool { return r.URL.Path == watchPath }
+func isStream(r *http.Request) bool {
+	return r.URL.Path == watchPath || strings.HasSuffix(r.URL.Path, "/audit/export")
+}
 
 const (
 	watchPath = "/api/v1/watch"

@@ -4,6 +4,7 @@
 package apiserver
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,4 +65,13 @@ func depth(data []byte) (most int) {
 		}
 	}
 	return most
+}
+
+// jsonLine encodes v in one line, without its end.
+func jsonLine(v any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimRight(out.Bytes(), "\n"), err
 }

@@ -58,7 +58,9 @@ func (Order) Schema(r huma.Registry) *huma.Schema {
 type Ready string
 
 // Schema refers to that of all lists.
-func (Ready) Schema(r huma.Registry) *huma.Schema { return oneOf(r, "Ready", "True", "False", "Unknown") }
+func (Ready) Schema(r huma.Registry) *huma.Schema {
+	return oneOf(r, "Ready", "True", "False", "Unknown")
+}
 
 // oneOf returns a reference to a schema that there is once: a text that is one of some values.
 func oneOf(r huma.Registry, name string, values ...any) *huma.Schema {
@@ -114,7 +116,7 @@ func (r *resource[T, P]) list(ctx context.Context, s *Server, in *listInput) (*l
 
 // each calls f with all objects in a namespace, which are the cache's: they are copied before anything in them is changed.
 func (r *resource[T, P]) each(ctx context.Context, s *Server, namespace string, f func(P)) error {
-	obj, err := s.scheme.New(v1alpha1.GroupVersion.WithKind(reflect.TypeFor[T]().Name() + "List"))
+	obj, err := s.scheme.New(r.groupVersion().WithKind(reflect.TypeFor[T]().Name() + "List"))
 	if err != nil {
 		return err
 	}
@@ -122,7 +124,12 @@ func (r *resource[T, P]) each(ctx context.Context, s *Server, namespace string, 
 	if !ok {
 		return fmt.Errorf("%T is no list", obj)
 	}
-	if err := s.cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if r.live {
+		err = s.asCaller.List(ctx, list, client.InNamespace(namespace))
+	} else {
+		err = s.cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
+	}
+	if err != nil {
 		return err
 	}
 	return meta.EachListItem(list, func(item runtime.Object) error {

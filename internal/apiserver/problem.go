@@ -35,6 +35,7 @@ const (
 	CodeConflict             Code = "ERR_CONFLICT"
 	CodePreconditionFailed   Code = "ERR_PRECONDITION_FAILED"
 	CodePreconditionRequired Code = "ERR_PRECONDITION_REQUIRED"
+	CodeKeyReused            Code = "ERR_IDEMPOTENCY_KEY_REUSED"
 	CodeTooLarge             Code = "ERR_TOO_LARGE"
 	CodeTooManyRequests      Code = "ERR_TOO_MANY_REQUESTS"
 	CodeTimeout              Code = "ERR_TIMEOUT"
@@ -72,6 +73,7 @@ var problemKinds = map[Code]problemKind{
 	CodeConflict:             {http.StatusConflict, "Somebody else was faster", ownerUser, true, "Read it again, and try again."},
 	CodePreconditionFailed:   {http.StatusPreconditionFailed, "It has changed since you read it", ownerUser, true, "Read it again, make your change in what is there now, and send the new ETag as If-Match."},
 	CodePreconditionRequired: {http.StatusPreconditionRequired, "The header If-Match is missing", ownerUser, false, "Send the ETag that came with what you want to change, or * to change it whatever it is."},
+	CodeKeyReused:            {http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", ownerUser, false, "Choose a new key for each new request."},
 	CodeTooLarge:             {http.StatusRequestEntityTooLarge, "The request is too large", ownerUser, false, "Send less: a megabyte and 64 levels at the most."},
 	CodeTooManyRequests:      {http.StatusTooManyRequests, "You ask too often", ownerUser, true, "Wait as long as Retry-After says; watch instead of asking again and again."},
 	CodeTimeout:              {http.StatusGatewayTimeout, "It took too long", ownerOperator, true, "Try again; if it stays so, tell the operator the requestId."},
@@ -205,6 +207,8 @@ func kubernetesProblem(err error) *Problem {
 		return problem(CodeTimeout, "the request was given up")
 	case !known:
 		return problem(CodeUnavailable, "")
+	case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
+		return problem(CodeInvalid, "the pageToken is too old").at("query.pageToken", "begin with the first page again")
 	case apierrors.IsForbidden(err):
 		return forbiddenProblem(status.Status())
 	case apierrors.IsNotFound(err):

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -39,14 +40,16 @@ type resource[T any, P object[T]] struct {
 	path string
 	// plural is the name of the kind's resource in Kubernetes, for example "clusters".
 	plural string
+	// version is the group and version of the kind; nil: the master's own.
+	version *schema.GroupVersion
 	// system is for kinds whose objects are in the system namespace.
 	system bool
+	// live is for kinds that the cache does not have: they are read in the caller's name.
+	live bool
 	// lasting is for kinds whose objects take their time to go.
 	lasting bool
 	// parent returns the field with the name of the cluster that an object belongs to; nil: it belongs to none.
 	parent func(P) *string
-	// health is for kinds that have conditions.
-	health bool
 }
 
 // namespace is where the objects of a request are; empty: in none.
@@ -119,6 +122,7 @@ type getInput struct {
 type createInput[T any] struct {
 	WriteQuery
 	Place place
+	Key   string `header:"Idempotency-Key" minLength:"1" maxLength:"128" doc:"Makes it safe to send the same request again for a day: it is served once."`
 	Body  T
 }
 
@@ -143,21 +147,26 @@ type deleteInput struct {
 }
 
 type objectOutput[T any] struct {
-	Status   int
-	ETag     string   `header:"ETag" doc:"Identifies what you have read; send it as If-Match with a change."`
-	Location string   `header:"Location"`
-	Warning  []string `header:"Warning" doc:"What you should know, though it is no error."`
-	Body     T
+	Status    int
+	ETag      string   `header:"ETag" doc:"Identifies what you have read; send it as If-Match with a change."`
+	Location  string   `header:"Location" doc:"Where it is."`
+	Operation string   `header:"Operation-Location" doc:"The operation that says how far the change has come."`
+	Replayed  string   `header:"Idempotent-Replayed" doc:"true: the same request was served before, with the same Idempotency-Key."`
+	Warning   []string `header:"Warning" doc:"What you should know, though it is no error."`
+	Body      T
 }
 
 type deleteOutput struct {
-	Warning []string `header:"Warning"`
+	Operation string   `header:"Operation-Location" doc:"The operation that says how far the deletion has come."`
+	Warning   []string `header:"Warning"`
 }
 
 // serve registers all operations on a kind.
 func serve[T any, P object[T]](s *Server, r resource[T, P]) {
 	useKind[T](s.api.OpenAPI().Components.Schemas)
-	s.seen[reflect.TypeFor[T]()] = newFreshness(P(new(T)))
+	if !r.live {
+		s.follow(reflect.TypeFor[T](), r.path[strings.LastIndex(r.path, "/")+1:], r.plural, P(new(T)))
+	}
 	item := r.path + "/{name}"
 	lower := strings.ToLower(r.noun[:1]) + r.noun[1:]
 	serveList(s, &r)
@@ -190,12 +199,35 @@ func serve[T any, P object[T]](s *Server, r resource[T, P]) {
 	})
 }
 
+// follow makes a kind one that can be watched. One that is served at several paths is followed once.
+func (s *Server) follow(kind reflect.Type, name, plural string, obj client.Object) {
+	if s.feeds[kind] == nil {
+		s.feeds[kind] = newFeed(name, plural, obj)
+		s.byKind[name] = s.feeds[kind]
+	}
+}
+
+func (r *resource[T, P]) groupVersion() schema.GroupVersion {
+	if r.version != nil {
+		return *r.version
+	}
+	return v1alpha1.GroupVersion
+}
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+func typeName(obj client.Object) string { return reflect.TypeOf(obj).Elem().Name() }
+
 func (r *resource[T, P]) question(verb string, at place) Question {
-	return Question{Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: r.plural, Namespace: r.namespace(at), Name: at.Name}
+	return Question{Verb: verb, Group: r.groupVersion().Group, Resource: r.plural, Namespace: r.namespace(at), Name: at.Name}
 }
 
 // find reads an object from the cache, after it is known that the caller may.
 func (r *resource[T, P]) find(ctx context.Context, s *Server, at place) (P, error) {
+	if r.live {
+		obj := P(new(T))
+		return obj, s.asCaller.Get(ctx, client.ObjectKey{Namespace: r.namespace(at), Name: at.Name}, obj)
+	}
 	if err := s.access.Check(ctx, r.question(verbGet, at)); err != nil {
 		return nil, err
 	}
@@ -233,23 +265,66 @@ func (r *resource[T, P]) create(ctx context.Context, s *Server, in *createInput[
 	if obj.GetResourceVersion() != "" {
 		return nil, problem(CodeInvalid, "what is new has no resourceVersion").at("body.metadata.resourceVersion", "must be empty")
 	}
-	if r.parent != nil {
-		if err := s.checkCluster(ctx, in.Place); err != nil {
-			return nil, err
-		}
+	a, err := r.act("create", in.Place, in.WriteQuery, obj)
+	if err != nil {
+		return nil, err
 	}
-	if err := s.requests(in.WriteQuery).Create(ctx, obj); err != nil {
+	a.place.Name, a.key = obj.GetName(), in.Key
+	before, err := s.replayed(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if before != nil {
+		return r.replay(ctx, s, in.Place, before)
+	}
+	operation, err := s.audited(ctx, a, func() (outcome, error) {
+		if r.parent != nil {
+			if err := s.checkCluster(ctx, in.Place); err != nil {
+				return outcome{}, err
+			}
+		}
+		return outcome{http.StatusCreated, obj}, s.requests(in.WriteQuery).Create(ctx, obj)
+	})
+	if err != nil {
 		return nil, err
 	}
 	if !in.DryRun {
 		s.awaitCache(ctx, obj)
 	}
 	out := r.output(ctx, obj)
-	out.Status = http.StatusCreated
-	out.Location = prefix + pathParameter.ReplaceAllStringFunc(r.path, func(param string) string {
-		return map[string]string{"{project}": in.Place.Project, "{cluster}": in.Place.Cluster}[param]
-	}) + "/" + obj.GetName()
+	out.Status, out.Operation = http.StatusCreated, operation
+	out.Location = r.location(in.Place, obj.GetName())
 	return out, nil
+}
+
+// replay answers a request that was served before.
+func (r *resource[T, P]) replay(ctx context.Context, s *Server, at place, record *v1alpha1.AuditRecord) (*objectOutput[T], error) {
+	obj := P(new(T))
+	key := client.ObjectKey{Namespace: r.namespace(at), Name: nameIn(record)}
+	if err := s.asCaller.Get(ctx, key, obj); err != nil {
+		return nil, err
+	}
+	out := r.output(ctx, obj)
+	out.Status, out.Operation, out.Replayed = http.StatusCreated, operationPath(record), "true"
+	out.Location = r.location(at, obj.GetName())
+	return out, nil
+}
+
+func (r *resource[T, P]) location(at place, name string) string {
+	return prefix + pathParameter.ReplaceAllStringFunc(r.path, func(param string) string {
+		return map[string]string{"{project}": at.Project, "{cluster}": at.Cluster}[param]
+	}) + "/" + name
+}
+
+// act is what a request wants, for the record.
+func (r *resource[T, P]) act(verb string, at place, query WriteQuery, body any) (act, error) {
+	a := act{verb: verb, resource: r.path[strings.LastIndex(r.path, "/")+1:], place: at, dryRun: query.DryRun}
+	if body == nil {
+		return a, nil
+	}
+	var err error
+	a.change, err = json.Marshal(body)
+	return a, err
 }
 
 // settle puts an object where the path says, and refuses one that says otherwise.
@@ -285,24 +360,17 @@ func (r *resource[T, P]) replace(ctx context.Context, s *Server, in *replaceInpu
 	if err != nil {
 		return nil, err
 	}
-	if r.parent != nil {
-		if _, err := r.find(ctx, s, in.Place); err != nil {
-			return nil, err
-		}
-	}
-	obj.SetResourceVersion(version)
-	if version != "" {
-		err = s.requests(in.WriteQuery).Replace(ctx, obj)
-	} else {
-		err = r.replaceAny(ctx, s, in.WriteQuery, obj)
-	}
+	a, err := r.act("update", in.Place, in.WriteQuery, obj)
 	if err != nil {
 		return nil, err
 	}
-	if !in.DryRun {
-		s.awaitCache(ctx, obj)
-	}
-	return r.output(ctx, obj), nil
+	obj.SetResourceVersion(version)
+	return r.write(ctx, s, a, obj, func() error {
+		if version == "" {
+			return r.replaceAny(ctx, s, in.WriteQuery, obj)
+		}
+		return s.requests(in.WriteQuery).Replace(ctx, obj)
+	})
 }
 
 // replaceAny replaces whatever there is, which Kubernetes does only with something in particular.
@@ -322,25 +390,56 @@ func (r *resource[T, P]) patch(ctx context.Context, s *Server, in *patchInput) (
 	if err != nil {
 		return nil, err
 	}
-	if r.parent != nil {
-		if _, err := r.find(ctx, s, in.Place); err != nil {
-			return nil, err
-		}
-	}
 	patch, err := mergePatch(in.Body, version)
 	if err != nil {
 		return nil, err
 	}
+	a, err := r.act("patch", in.Place, in.WriteQuery, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	a.fields = fieldsOf(in.Body)
 	obj := P(new(T))
 	obj.SetNamespace(r.namespace(in.Place))
 	obj.SetName(in.Place.Name)
-	if err := s.requests(in.WriteQuery).MergePatch(ctx, obj, patch); err != nil {
+	return r.write(ctx, s, a, obj, func() error { return s.requests(in.WriteQuery).MergePatch(ctx, obj, patch) })
+}
+
+// write changes an object that exists.
+func (r *resource[T, P]) write(ctx context.Context, s *Server, a act, obj P, change func() error) (*objectOutput[T], error) {
+	operation, err := s.audited(ctx, a, func() (outcome, error) {
+		if r.parent != nil {
+			if _, err := r.find(ctx, s, a.place); err != nil {
+				return outcome{}, err
+			}
+		}
+		return outcome{http.StatusOK, obj}, change()
+	})
+	if err != nil {
 		return nil, err
 	}
-	if !in.DryRun {
+	if !a.dryRun {
 		s.awaitCache(ctx, obj)
 	}
-	return r.output(ctx, obj), nil
+	out := r.output(ctx, obj)
+	out.Operation = operation
+	return out, nil
+}
+
+// fieldsOf are the fields that a patch names, to the second level: their values are nobody's business.
+func fieldsOf(patch map[string]any) []string {
+	var fields []string
+	for name, value := range patch {
+		inner, ok := value.(map[string]any)
+		if !ok {
+			fields = append(fields, name)
+		}
+		for field := range inner {
+			fields = append(fields, name+"."+field)
+		}
+	}
+	slices.Sort(fields)
+	return fields[:min(len(fields), 100)]
 }
 
 // mergePatch returns the patch, which only fits to an object of the given version.
@@ -370,11 +469,6 @@ func (r *resource[T, P]) remove(ctx context.Context, s *Server, in *deleteInput)
 	if err != nil {
 		return nil, err
 	}
-	if r.parent != nil {
-		if _, err := r.find(ctx, s, in.Place); err != nil {
-			return nil, err
-		}
-	}
 	only := client.Preconditions{}
 	if version != "" {
 		only.ResourceVersion = &version
@@ -382,16 +476,28 @@ func (r *resource[T, P]) remove(ctx context.Context, s *Server, in *deleteInput)
 	obj := P(new(T))
 	obj.SetNamespace(r.namespace(in.Place))
 	obj.SetName(in.Place.Name)
-	if err := s.requests(in.WriteQuery).Delete(ctx, obj, only); err != nil {
+	a, err := r.act("delete", in.Place, in.WriteQuery, nil)
+	if err != nil {
 		return nil, err
 	}
-	return &deleteOutput{Warning: warningsOf(ctx)}, nil
+	operation, err := s.audited(ctx, a, func() (outcome, error) {
+		if r.parent != nil {
+			if _, err := r.find(ctx, s, in.Place); err != nil {
+				return outcome{}, err
+			}
+		}
+		return outcome{http.StatusAccepted, obj}, s.requests(in.WriteQuery).Delete(ctx, obj, only)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &deleteOutput{Warning: warningsOf(ctx), Operation: operation}, nil
 }
 
 // output is what a response has of an object.
 func (r *resource[T, P]) output(ctx context.Context, obj P) *objectOutput[T] {
 	obj.SetManagedFields(nil)
-	obj.GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(reflect.TypeFor[T]().Name()))
+	obj.GetObjectKind().SetGroupVersionKind(r.groupVersion().WithKind(reflect.TypeFor[T]().Name()))
 	return &objectOutput[T]{Status: http.StatusOK, ETag: etag(obj.GetResourceVersion()), Warning: warningsOf(ctx), Body: *obj}
 }
 

@@ -4,20 +4,42 @@
 package apiserver
 
 import (
-	"context"
-	"net/http"
-
-	"github.com/danielgtaylor/huma/v2"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	corev1 "k8s.io/api/core/v1"
 
 	"canopy.dev/canopy/api/v1alpha1"
 )
 
 // routes is the table of contents: everything that the API serves.
 func (s *Server) routes() {
-	serve(s, resource[v1alpha1.Project, *v1alpha1.Project]{
-		noun: "Project", nouns: "Projects", path: "/projects", plural: "projects", lasting: true,
+	s.servePlatform()
+	s.serveProjects()
+	serveClusters(s)
+	serveMembers(s)
+	serveDetails(s)
+	serveMachines(s)
+	serveKubeconfig(s)
+	serveCertificates(s)
+	serveTokens(s)
+	serveSelf(s)
+	serveRecords(s)
+	serveWatch(s)
+}
+
+// servePlatform has what there is once for all projects.
+func (s *Server) servePlatform() {
+	serve(s, resource[v1alpha1.User, *v1alpha1.User]{noun: "User", nouns: "Users", path: "/users", plural: "users"})
+	serve(s, resource[v1alpha1.Project, *v1alpha1.Project]{noun: "Project", nouns: "Projects", path: "/projects", plural: "projects", lasting: true})
+	serve(s, resource[v1alpha1.Preset, *v1alpha1.Preset]{noun: "Preset", nouns: "Presets", path: "/presets", plural: "presets"})
+	serve(s, resource[v1alpha1.Seed, *v1alpha1.Seed]{noun: "Seed", nouns: "Seeds", path: "/seeds", plural: "seeds", lasting: true})
+	serve(s, resource[v1alpha1.Datacenter, *v1alpha1.Datacenter]{noun: "Datacenter", nouns: "Datacenters", path: "/datacenters", plural: "datacenters"})
+	serve(s, resource[v1alpha1.Release, *v1alpha1.Release]{noun: "Release", nouns: "Releases", path: "/releases", plural: "releases"})
+	serve(s, resource[v1alpha1.ClusterTemplate, *v1alpha1.ClusterTemplate]{
+		noun: "Template", nouns: "Templates", path: "/templates", plural: "clustertemplates", system: true,
 	})
+}
+
+// serveProjects has what is in projects.
+func (s *Server) serveProjects() {
 	serve(s, resource[v1alpha1.Cluster, *v1alpha1.Cluster]{
 		noun: "Cluster", nouns: "Clusters", path: "/projects/{project}/clusters", plural: "clusters", lasting: true,
 	})
@@ -25,73 +47,17 @@ func (s *Server) routes() {
 		noun: "NodePool", nouns: "NodePools", path: "/projects/{project}/clusters/{cluster}/nodepools", plural: "nodepools", lasting: true,
 		parent: func(pool *v1alpha1.NodePool) *string { return &pool.Spec.Cluster },
 	})
-	serveClusters(s)
-	serveKubeconfig(s)
-	serveCertificates(s)
-	serveTokens(s)
-	serveSelf(s)
-}
-
-// serveClusters registers the list of all clusters of all projects that somebody may see.
-func serveClusters(s *Server) {
-	clusters := &resource[v1alpha1.Cluster, *v1alpha1.Cluster]{plural: "clusters"}
-	op := operation(http.MethodGet, "/clusters", "listAllClusters", "List the clusters of all of your projects")
-	huma.Register(s.api, op, func(ctx context.Context, in *listInput) (*listOutput[v1alpha1.Cluster], error) {
-		out, err := listClusters(ctx, s, clusters, in)
-		return out, fail(ctx, err)
+	serve(s, resource[v1alpha1.SSHKey, *v1alpha1.SSHKey]{
+		noun: "SSHKey", nouns: "SSHKeys", path: "/projects/{project}/sshkeys", plural: "sshkeys",
 	})
-}
-
-func listClusters(ctx context.Context, s *Server, clusters *resource[v1alpha1.Cluster, *v1alpha1.Cluster], in *listInput) (*listOutput[v1alpha1.Cluster], error) {
-	wanted, err := newFilter(in)
-	if err != nil {
-		return nil, err
-	}
-	visible, err := s.namespacesWith(ctx, "clusters")
-	if err != nil {
-		return nil, err
-	}
-	var all []*v1alpha1.Cluster
-	keep := func(cluster *v1alpha1.Cluster) {
-		if wanted.matches(cluster) {
-			all = append(all, cluster)
-		}
-	}
-	for _, namespace := range visible {
-		if err := clusters.each(ctx, s, namespace, keep); err != nil {
-			return nil, err
-		}
-	}
-	return clusters.page(ctx, in, all)
-}
-
-// namespacesWith returns the namespaces of the projects in which the caller may list a resource; one empty one stands for all.
-func (s *Server) namespacesWith(ctx context.Context, resource string) ([]string, error) {
-	question := Question{Verb: verbList, Group: v1alpha1.GroupVersion.Group, Resource: resource}
-	if all, err := s.access.Allowed(ctx, question); err != nil || all {
-		return []string{""}, err
-	}
-	names, all, err := s.access.Accessible(ctx, "projects")
-	if err != nil {
-		return nil, err
-	}
-	projects := &v1alpha1.ProjectList{}
-	if err := s.cache.List(ctx, projects, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, err
-	}
-	var namespaces []string
-	for i := range projects.Items {
-		if !all && !names[projects.Items[i].Name] {
-			continue
-		}
-		question.Namespace = v1alpha1.ProjectNamespacePrefix + projects.Items[i].Name
-		allowed, err := s.access.Allowed(ctx, question)
-		if err != nil {
-			return nil, err
-		}
-		if allowed {
-			namespaces = append(namespaces, question.Namespace)
-		}
-	}
-	return namespaces, nil
+	serve(s, resource[v1alpha1.ClusterTemplate, *v1alpha1.ClusterTemplate]{
+		noun: "ProjectTemplate", nouns: "ProjectTemplates", path: "/projects/{project}/templates", plural: "clustertemplates",
+	})
+	serve(s, resource[v1alpha1.ClusterSet, *v1alpha1.ClusterSet]{
+		noun: "ClusterSet", nouns: "ClusterSets", path: "/projects/{project}/clustersets", plural: "clustersets", lasting: true,
+	})
+	serve(s, resource[corev1.ServiceAccount, *corev1.ServiceAccount]{
+		noun: "ServiceAccount", nouns: "ServiceAccounts", path: "/projects/{project}/serviceaccounts", plural: "serviceaccounts",
+		version: &corev1.SchemeGroupVersion, live: true,
+	})
 }

@@ -41,6 +41,7 @@ func newRegistry() (huma.Registry, error) {
 		version := crd.Spec.Versions[0]
 		addKind(schemas, crd.Spec.Names.Kind, version.Schema.OpenAPIV3Schema)
 	}
+	schemas["ServiceAccount"] = serviceAccount()
 	for _, schema := range schemas {
 		schema.PrecomputeMessages()
 	}
@@ -147,6 +148,21 @@ func objectMeta() *huma.Schema {
 		AdditionalProperties: false,
 		Extensions: map[string]any{
 			"x-go-type": "metav1.ObjectMeta", "x-go-type-import": map[string]string{"path": "k8s.io/apimachinery/pkg/apis/meta/v1", "name": "metav1"},
+		},
+	}
+}
+
+// serviceAccount is Kubernetes' own kind, of which nothing but the metadata is for people.
+func serviceAccount() *huma.Schema {
+	return &huma.Schema{
+		Type: huma.TypeObject, Description: "ServiceAccount is an account for programs of a project.", AdditionalProperties: false,
+		Properties: map[string]*huma.Schema{
+			"apiVersion": {Type: huma.TypeString, Enum: []any{"v1"}},
+			"kind":       {Type: huma.TypeString, Enum: []any{"ServiceAccount"}},
+			"metadata":   {Ref: schemaPrefix + "ObjectMeta"},
+		},
+		Extensions: map[string]any{
+			"x-go-type": "corev1.ServiceAccount", "x-go-type-import": map[string]string{"path": "k8s.io/api/core/v1", "name": "corev1"},
 		},
 	}
 }

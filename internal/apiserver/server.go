@@ -28,6 +28,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -53,10 +54,19 @@ type Server struct {
 	opts   Options
 	scheme *runtime.Scheme
 	cache  cache.Cache
-	// seen has the kinds that are served, and how much of them the cache knows.
-	seen map[reflect.Type]*freshness
+	// feeds have what happens to the kinds that are served; byKind finds them by the names that paths have.
+	feeds  map[reflect.Type]*feed
+	byKind map[string]*feed
+	// streams counts those who watch; closing ends them.
+	streams streamLimit
+	closing chan struct{}
+	seeds   seedReaders
+	// callers and strangers bound how often somebody asks.
+	callers, strangers *limits
+	// docs is the page that explains the API.
+	docs   []byte
 	access *Access
-	// own reads and writes in the server's own name.
+	// own reads and writes what is the server's own: the records of changes, and what tokens are bound to.
 	own client.Client
 	// asCaller writes as whoever the context's request is from.
 	asCaller client.WithWatch
@@ -71,6 +81,7 @@ func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	utilruntime.Must(clusterv1.AddToScheme(scheme))
 	return scheme
 }
 
@@ -79,7 +90,7 @@ func New(opts Options) (*Server, error) {
 	config := rest.CopyConfig(opts.Config)
 	config.QPS = -1 // the API server has its own fairness
 	config.WarningHandlerWithContext = warnings{}
-	s := &Server{opts: opts, scheme: Scheme(), seen: map[reflect.Type]*freshness{}}
+	s := newServer(opts)
 	if s.opts.Authenticator == nil {
 		review, err := TokenReview(config)
 		if err != nil {
@@ -96,10 +107,11 @@ func New(opts Options) (*Server, error) {
 	}
 	writer := rest.CopyConfig(config)
 	writer.Wrap(func(next http.RoundTripper) http.RoundTripper { return impersonate{next} })
-	if s.own, err = client.New(config, client.Options{Scheme: Scheme()}); err != nil {
+	if s.own, err = client.New(config, client.Options{Scheme: s.scheme}); err != nil {
 		return nil, fmt.Errorf("setting up the client: %w", err)
 	}
-	if s.asCaller, err = client.NewWithWatch(writer, client.Options{Scheme: Scheme(), Mapper: s.own.RESTMapper()}); err != nil {
+	// It knows the kinds already, so that it asks for nothing in anybody's name but to write.
+	if s.asCaller, err = client.NewWithWatch(writer, client.Options{Scheme: s.scheme, Mapper: s.own.RESTMapper()}); err != nil {
 		return nil, fmt.Errorf("setting up the client: %w", err)
 	}
 	mux := http.NewServeMux()
@@ -108,6 +120,11 @@ func New(opts Options) (*Server, error) {
 	}
 	s.api.UseMiddleware(s.authenticate)
 	s.routes()
+	if s.docs, err = renderDocs(s.api.OpenAPI()); err != nil {
+		return nil, fmt.Errorf("rendering the documentation: %w", err)
+	}
+	mux.HandleFunc("GET /docs", s.serveDocs)
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	for pattern, handler := range opts.Handlers {
 		mux.Handle(pattern, handler)
 	}
@@ -115,9 +132,17 @@ func New(opts Options) (*Server, error) {
 	return s, nil
 }
 
+func newServer(opts Options) *Server {
+	return &Server{
+		opts: opts, scheme: Scheme(), feeds: map[reflect.Type]*feed{}, byKind: map[string]*feed{},
+		streams: streamLimit{byUser: map[string]int{}}, closing: make(chan struct{}),
+		seeds: seedReaders{readers: map[string]seedReader{}}, callers: newLimits(perSecond, burst), strangers: newLimits(strangersPerSecond, strangersBurst),
+	}
+}
+
 // Document returns the OpenAPI document: all that there is to know of the API.
 func Document(version string) ([]byte, error) {
-	s := &Server{seen: map[reflect.Type]*freshness{}}
+	s := newServer(Options{})
 	var err error
 	if s.api, err = newAPI(http.NewServeMux(), version); err != nil {
 		return nil, err
@@ -152,11 +177,12 @@ func newAPI(mux *http.ServeMux, version string) (huma.API, error) {
 
 // Start fills the cache and keeps it until ctx ends.
 func (s *Server) Start(ctx context.Context) error {
-	for _, kind := range s.seen {
+	for _, kind := range s.feeds {
 		if err := kind.follow(ctx, s.cache); err != nil {
 			return fmt.Errorf("watching %T: %w", kind.object, err)
 		}
 	}
+	go s.pruneRecords(ctx)
 	return s.cache.Start(ctx)
 }
 
@@ -170,12 +196,14 @@ func (s *Server) Handler() http.Handler { return s.handler }
 func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tls.Config) error {
 	server := &http.Server{
 		Handler: s.handler, TLSConfig: tlsConfig, ReadHeaderTimeout: headerTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		// Streams end with ctx; other requests come to their end.
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	stopped := make(chan error, 1)
 	s.ready.Store(true)
 	stop := context.AfterFunc(ctx, func() {
 		s.ready.Store(false)
+		close(s.closing)
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		stopped <- server.Shutdown(last)
@@ -195,28 +223,40 @@ func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	r, w := humago.Unwrap(ctx)
+	if p := s.identify(w, r); p != nil {
+		writeProblem(ctx.Context(), w, p)
+		return
+	}
+	next(ctx)
+}
+
+// identify notes who the caller is; the problem says why nobody is let in.
+func (s *Server) identify(w http.ResponseWriter, r *http.Request) *Problem {
+	c, now := callOf(r.Context()), time.Now()
 	response, ok, err := s.opts.Authenticator.AuthenticateRequest(r)
 	if err != nil || !ok {
-		detail := "the request has no token"
-		if r.Header.Get("Authorization") != "" {
-			detail = "the token is not valid, or not any more"
+		if wait, ok := s.strangers.allow(c.source, now); !ok {
+			return tooMany(w, wait)
 		}
 		if err != nil {
-			logger(ctx.Context()).V(1).Info("A caller was not let in", "error", err.Error())
+			logger(r.Context()).V(1).Info("A caller was not let in", "error", err.Error())
 		}
-		writeProblem(ctx.Context(), w, problem(CodeUnauthenticated, "%s", detail))
-		return
+		if r.Header.Get("Authorization") != "" {
+			return problem(CodeUnauthenticated, "the token is not valid, or not any more")
+		}
+		return problem(CodeUnauthenticated, "the request has no token")
 	}
 	caller, err := callerOf(response.User)
 	if err != nil {
-		var p *Problem
-		if errors.As(err, &p) {
-			writeProblem(ctx.Context(), w, p)
-		}
-		return
+		p := problem(CodeForbidden, "")
+		_ = errors.As(err, &p)
+		return p
 	}
-	callOf(ctx.Context()).user = caller
-	next(ctx)
+	c.user = caller
+	if wait, ok := s.callers.allow(caller.GetName(), now); !ok {
+		return tooMany(w, wait)
+	}
+	return nil
 }
 
 // publicKey marks operations that are for anybody.

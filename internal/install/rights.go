@@ -30,6 +30,8 @@ type Right struct {
 	Rule      rbacv1.PolicyRule
 	// Why says what for.
 	Why string
+	// Optional rights are granted, but a seed without them is no worse for its clusters.
+	Optional bool
 }
 
 // HandoverRights are what the master needs on each seed, whoever has installed it. They are the list: what is granted by
@@ -43,6 +45,7 @@ func HandoverRights() []Right {
 		{Rule: rule(write, "", "secrets"), Why: "hand over credentials for infrastructure. RBAC cannot limit this to namespaces by prefix, so it is for all"},
 		{Rule: rule(read, "", "nodes", "pods"), Why: "count the capacity, and say why a pod of Canopy's is not ready"},
 		{Rule: rule(read, "storage.k8s.io", "storageclasses"), Why: "say that etcd's volumes need a default class"},
+		{Rule: rule(read, "cluster.x-k8s.io", "machines"), Why: "show people the machines of their clusters", Optional: true},
 		{Namespace: v1alpha1.SystemNamespace, Rule: rule(read, "apps", "deployments"), Why: "see whether the seed manager and the gateway run"},
 		{
 			Namespace: v1alpha1.SystemNamespace, Why: "renew its own token before it expires",

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -130,6 +131,7 @@ func (r *SeedReconciler) checkRights(ctx context.Context, seed *v1alpha1.Seed, t
 	if to.own {
 		rights = install.OwnRights()
 	}
+	rights = slices.DeleteFunc(rights, func(r install.Right) bool { return r.Optional })
 	denied, err := install.Denied(ctx, to.api, rights)
 	if err != nil {
 		return kube.Unknown(v1alpha1.ReasonUnreachable, fmt.Sprintf("its API at %s does not say what the master may do: %s", to.config.Host, cause(err)))

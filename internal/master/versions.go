@@ -230,6 +230,27 @@ func Upgrades(in Input, from string) ([]string, metav1.Condition) {
 	return available, condition
 }
 
+// UpgradeOption is a newer release of a cluster's minor or of the next.
+type UpgradeOption struct {
+	Version string
+	// Problem says why the cluster cannot be upgraded to it now, and what to do; empty: it can.
+	Problem string
+	// EndOfLife is the day from which on the release gets no fixes, if that is known.
+	EndOfLife string
+}
+
+// UpgradeOptions returns all newer releases of the minor of the version from and of the next, the newest last.
+func UpgradeOptions(in Input, from string) []UpgradeOption {
+	var options []UpgradeOption
+	for _, release := range in.Releases {
+		if ahead := minorOf(release.Name) - minorOf(from); compareVersions(release.Name, from) > 0 && ahead <= 1 {
+			options = append(options, UpgradeOption{release.Name, upgradeProblem(in, from, release.Name), release.Spec.EndOfLife})
+		}
+	}
+	slices.SortFunc(options, func(a, b UpgradeOption) int { return compareVersions(a.Version, b.Version) })
+	return options
+}
+
 // patchesOf returns the releases of a minor to which the cluster can be upgraded now, the newest last, and if there is a
 // newer one to which it cannot, why.
 func patchesOf(in Input, from string, minor int) (patches []string, why string) {
