@@ -30,6 +30,9 @@ func main() {
 	rest := flag.Duration("rest", time.Minute, "how long a control plane rests before its memory is read")
 	gatewayOnly := flag.Bool("gateway", false, "measure the gateway instead, in a process on this machine; it needs no platform")
 	masterClusters := flag.Int("master", 0, "measure the master instead, with so many clusters on two seeds that are API servers only; it needs no platform")
+	apiClusters := flag.Int("api", 0, "measure the REST API instead, with so many clusters that nobody hosts; it needs no platform")
+	asAPI := flag.Bool("serve-api", false, "be the API that is measured")
+	heap := flag.String("heap", "", "a file that the master which is measured writes its heap to, for go tool pprof, when it has all clusters")
 	asMaster := flag.Bool("serve-master", false, "be the master that is measured")
 	serve := flag.Bool("serve-gateway", false, "be the gateway that is measured")
 	flag.Parse()
@@ -38,10 +41,14 @@ func main() {
 	switch {
 	case *serve:
 		err = serveGateway()
+	case *asAPI:
+		err = serveAPI()
+	case *apiClusters > 0:
+		err = benchAPI(ctx, *apiClusters)
 	case *asMaster:
-		err = serveMaster()
+		err = serveMaster(*heap)
 	case *masterClusters > 0:
-		err = benchMaster(ctx, *masterClusters)
+		err = benchMaster(ctx, *masterClusters, *heap)
 	case *gatewayOnly:
 		err = benchGateway(ctx)
 	default:

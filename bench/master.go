@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"runtime/pprof"
 	"sync"
 	"syscall"
 	"time"
@@ -49,6 +51,7 @@ const (
 // masterBench is a master, in a process of its own, with seeds on which nothing runs: API servers and etcds without kubelets.
 type masterBench struct {
 	dir   string
+	heap  string                 // a file, or empty
 	envs  []*envtest.Environment // the master's, then the seeds'
 	api   client.WithWatch       // the master's
 	seeds []client.WithWatch
@@ -57,7 +60,13 @@ type masterBench struct {
 }
 
 // serveMaster is the master in a process of its own, so that its memory and CPU can be told from those of the measurement.
-func serveMaster() error {
+func serveMaster(heap string) error {
+	if heap != "" {
+		runtime.MemProfileRate = 4 << 10
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGUSR1)
+		go writeHeap(asked, heap)
+	}
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return err
@@ -68,15 +77,29 @@ func serveMaster() error {
 	return master.Run(ctx, config, master.Options{HealthAddress: "0", MetricsAddress: "0", Workers: 8, ProbePeriod: 10 * time.Second})
 }
 
+// writeHeap writes a profile of what is in use into a file whenever it is asked to.
+func writeHeap(asked <-chan os.Signal, path string) {
+	for range asked {
+		runtime.GC()
+		file, err := os.Create(path)
+		if err == nil {
+			err = errors.Join(pprof.WriteHeapProfile(file), file.Close())
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench: writing the heap:", err)
+		}
+	}
+}
+
 // benchMaster measures the master with n clusters: how long they take to get to their seeds, and a change of one of them; what
 // that costs, and what rest costs; all of it again with one seed down.
-func benchMaster(ctx context.Context, n int) (err error) {
+func benchMaster(ctx context.Context, n int, heap string) (err error) {
 	ctrl.SetLogger(logr.Discard())
 	dir, err := os.MkdirTemp("", "canopy-bench-")
 	if err != nil {
 		return err
 	}
-	b := &masterBench{dir: dir, stop: func() {}}
+	b := &masterBench{dir: dir, heap: heap, stop: func() {}}
 	defer func() {
 		b.stop()
 		for _, env := range b.envs {
@@ -178,7 +201,7 @@ func (b *masterBench) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, self, "-serve-master")
+	cmd := exec.CommandContext(ctx, self, "-serve-master", "-heap", b.heap)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(b.dir, "kubeconfig"))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -271,6 +294,11 @@ func (b *masterBench) clusters(ctx context.Context, projects int) error {
 	}
 	emit("master_cpu_per_cluster", "s", []float64{(processCPU(b.pid) - cpu) / float64(n)})
 	emit("master_memory_per_cluster", "KiB", []float64{(anonymous(b.pid) - memory) * mb / 1024 / float64(n)})
+	if b.heap != "" {
+		if err := syscall.Kill(b.pid, syscall.SIGUSR1); err != nil {
+			return err
+		}
+	}
 	now, err := b.objects(ctx)
 	if err != nil {
 		return err

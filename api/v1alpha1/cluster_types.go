@@ -233,6 +233,7 @@ type ClusterStatus struct {
 	// readyNodes is the number of ready nodes of all pools.
 	//
 	// +optional
+	// +default=0
 	ReadyNodes int32 `json:"readyNodes"`
 }
 

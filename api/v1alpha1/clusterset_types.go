@@ -230,6 +230,8 @@ const (
 	SetClusterRefused SetClusterState = "Refused"
 	// SetClusterTaken belongs to another ClusterSet.
 	SetClusterTaken SetClusterState = "Taken"
+	// SetClusterPaused is paused: it takes nothing up until it goes on, and the rollout goes on without it.
+	SetClusterPaused SetClusterState = "Paused"
 	// SetClusterDeleting is being deleted. It is made again while it is in the list.
 	SetClusterDeleting SetClusterState = "Deleting"
 )

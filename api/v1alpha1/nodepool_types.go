@@ -95,6 +95,7 @@ type NodePoolStatus struct {
 	// +optional
 	Replicas int32 `json:"replicas"`
 	// +optional
+	// +default=0
 	ReadyReplicas int32 `json:"readyReplicas"`
 	// upToDateReplicas is the number of machines that have the pool's current version and settings.
 	//

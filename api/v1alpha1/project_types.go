@@ -197,6 +197,7 @@ type ProjectStatus struct {
 	// clusters is the number of clusters in the project.
 	//
 	// +optional
+	// +default=0
 	Clusters int32 `json:"clusters"`
 	// quota is what the project may have and what it has.
 	//

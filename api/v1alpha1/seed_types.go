@@ -300,6 +300,7 @@ type SeedStatus struct {
 	// clusters is the number of clusters that are placed on the seed.
 	//
 	// +optional
+	// +default=0
 	Clusters int32 `json:"clusters"`
 	// clusterUID tells Kubernetes clusters apart: it is the UID of the seed's namespace kube-system.
 	//

@@ -50,7 +50,8 @@ type UserSpec struct {
 
 // UserStatus says whether the spec is in force, and where the user is a member.
 type UserStatus struct {
-	// projects are those with the user among their members, sorted by name. Those of the user's groups are not known here.
+	// projects are those with the user among their members, sorted by name. Those of which a group of the user's is a member
+	// are not known here: groups are in the token of a login, and nowhere else.
 	//
 	// +optional
 	// +listType=map

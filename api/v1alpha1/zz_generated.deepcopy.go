@@ -584,7 +584,9 @@ func (in *ClusterStatus) DeepCopyInto(out *ClusterStatus) {
 	if in.NodePools != nil {
 		in, out := &in.NodePools, &out.NodePools
 		*out = make([]hostingv1alpha1.NodePoolStatus, len(*in))
-		copy(*out, *in)
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
 	}
 }
 

@@ -55,6 +55,9 @@ may do is in the list, too: nobody can give what he has not.
 func writeRights(b *strings.Builder, rights []install.Right) {
 	b.WriteString("| where | group | resources | names | verbs | what for |\n|---|---|---|---|---|---|\n")
 	for _, right := range rights {
+		if right.Optional {
+			right.Why += " (a seed is as good without)"
+		}
 		where := "everywhere"
 		if right.Namespace != "" {
 			where = "`" + right.Namespace + "`"

@@ -134,6 +134,8 @@ func isStream(r *http.Request) bool {
 
 const (
 	watchPath = "/api/v1/watch"
+	// patience is how long a request may take that is no stream.
+	patience = 30 * time.Second
 	// headerTimeout is how long a client may take to say what it wants.
 	headerTimeout = 10 * time.Second
 )

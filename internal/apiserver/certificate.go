@@ -92,7 +92,6 @@ type ownCertificate struct {
 	leaf      pki.Leaf
 
 	mu     sync.Mutex
-	pair   pki.KeyPair
 	parsed *tls.Certificate
 }
 
@@ -111,6 +110,6 @@ func (o *ownCertificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.pair, o.parsed = pair, &parsed
+	o.parsed = &parsed
 	return o.parsed, nil
 }

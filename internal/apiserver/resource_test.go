@@ -41,7 +41,7 @@ func TestALife(t *testing.T) {
 		t.Errorf("read %+v", shop)
 	}
 	eventually(t, "what has not changed is not sent again", func(context.Context) bool { // the master changes it, too
-		tag := viewer.get(clusters + "/shop").is(t, http.StatusOK).Header.Get("ETag")
+		tag := viewer.get(clusters+"/shop").is(t, http.StatusOK).Header.Get("ETag")
 		return viewer.get(clusters+"/shop", "If-None-Match", tag).StatusCode == http.StatusNotModified
 	})
 	editor.do(http.MethodPost, clusters, newCluster("shop")).isProblem(t, CodeAlreadyExists)

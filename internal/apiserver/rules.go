@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -95,6 +94,11 @@ func (a *Access) Accessible(ctx context.Context, resource string) (names map[str
 	if err != nil {
 		return nil, false, err
 	}
+	if candidates.all {
+		question.Verb = verbGet
+		all, err = a.Allowed(ctx, question)
+		return nil, all, err
+	}
 	names = map[string]bool{}
 	for _, name := range candidates.names {
 		question.Verb, question.Name = verbGet, name
@@ -106,6 +110,3 @@ func (a *Access) Accessible(ctx context.Context, resource string) (names map[str
 	}
 	return names, false, nil
 }
-
-// patience is how long a request may take that is no stream.
-const patience = 30 * time.Second

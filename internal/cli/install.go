@@ -26,7 +26,6 @@ import (
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/images/build"
 	"canopy.dev/canopy/internal/install"
-	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/steps"
 )
 
@@ -35,6 +34,7 @@ type installation struct {
 	target
 
 	valuesFile string
+	deleteData bool
 	timeout    time.Duration
 
 	out      io.Writer
@@ -85,8 +85,11 @@ func newInstallSubcommand(name, short string, run func(*installation, context.Co
 		},
 	}
 	i.addFlags(cmd.Flags(), "", "the cluster")
-	if name == "plan" || name == "apply" {
+	switch name {
+	case "plan", "apply":
 		cmd.Flags().StringVarP(&i.valuesFile, "values", "f", "", "file with the chart's values")
+	case "uninstall":
+		cmd.Flags().BoolVar(&i.deleteData, "delete-data", false, "also delete the kinds with all objects of them, the namespaces of projects, and canopy-system with credentials and volumes")
 	}
 	cmd.Flags().DurationVar(&i.timeout, "timeout", 10*time.Minute, "how long it may take")
 	return cmd
@@ -281,44 +284,6 @@ func (i *installation) status(ctx context.Context) error {
 	}
 	if installed.Version != install.Version {
 		return fmt.Errorf("this command has %s: canopy install apply upgrades", install.Version)
-	}
-	return nil
-}
-
-func (i *installation) uninstall(ctx context.Context) error {
-	err := steps.Run(ctx, i.progress, []steps.Step{
-		{Name: "look for clusters", Run: i.refuseWhileUsed},
-		{Name: "uninstall the chart", Run: func(ctx context.Context) error { return install.Uninstall(ctx, i.config, install.Canopy(nil)) }},
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(i.out, `
-Canopy is uninstalled. On purpose, this is still there:
-
-  the kinds                    kubectl get crd -o name | grep -e canopy.dev -e cluster.x-k8s.io | xargs kubectl delete
-  the namespace %[1]s   kubectl delete namespace %[1]s    # with the samples of Prometheus and all credentials
-`, v1alpha1.SystemNamespace)
-	return nil
-}
-
-// refuseWhileUsed fails while something is there that nobody would look after any more.
-func (i *installation) refuseWhileUsed(ctx context.Context) error {
-	hosted, err := hostedClusters(ctx, i.client)
-	if err != nil {
-		return err
-	}
-	if len(hosted) > 0 {
-		return fmt.Errorf("there are %d user clusters: %s. Delete them first", len(hosted), kube.Few(hosted))
-	}
-	seeds := &v1alpha1.SeedList{}
-	if err := i.client.List(ctx, seeds); err != nil && !isUnknownKind(err) {
-		return err
-	}
-	for _, seed := range seeds.Items {
-		if seed.Spec.KubeconfigSecretName != "" {
-			return fmt.Errorf("this is the master of seed %s: remove it first (canopy seed remove %[1]s)", seed.Name)
-		}
 	}
 	return nil
 }

@@ -78,7 +78,8 @@ func Namespace() *corev1.Namespace {
 }
 
 // Run makes the release what c says. It does nothing when the release was made from the same chart and values and all of
-// its objects exist, and it takes over a release that a killed process left half made. It does not wait for pods.
+// its objects exist, it takes over a release that a killed process left half made, and it refuses what CheckUpgrade does. It
+// does not wait for pods.
 func Run(ctx context.Context, config *rest.Config, c Chart) error {
 	loaded, content, err := c.load()
 	if err != nil {
@@ -97,6 +98,9 @@ func Run(ctx context.Context, config *rest.Config, c Chart) error {
 	}
 	if last == nil {
 		return c.install(ctx, helm, loaded, content)
+	}
+	if err := CheckUpgrade(versionOf(last), loaded.Metadata.Version); err != nil {
+		return fmt.Errorf("upgrading the release %s: %w", c.Release, err)
 	}
 	return c.upgrade(ctx, helm, loaded, last, content)
 }
@@ -202,6 +206,14 @@ func (c Chart) upgrade(ctx context.Context, config *action.Configuration, loaded
 		return fmt.Errorf("upgrading the release %s: %w", c.Release, err)
 	}
 	return nil
+}
+
+// versionOf returns the version of the chart that a release was made from; empty if it does not say it.
+func versionOf(r *release.Release) string {
+	if r.Chart == nil || r.Chart.Metadata == nil {
+		return ""
+	}
+	return r.Chart.Metadata.Version
 }
 
 // lastRelease returns nil when there is none.

@@ -53,8 +53,10 @@ func Err(findings []Finding) error {
 	return fmt.Errorf("the cluster is not ready for Canopy:\n  %s", strings.Join(problems, "\n  "))
 }
 
+const rightsCheck = "rights"
+
 // Preflight checks a cluster before the chart is installed or upgraded there. It writes nothing. master identifies the
-// cluster of the master whose seed this is to become; empty: of none.
+// cluster of the master whose seed this is to become; empty: of none. Without the rights to go on it ends early.
 func Preflight(ctx context.Context, config *rest.Config, c Chart, master string) ([]Finding, error) {
 	objs, err := c.Render(ctx)
 	if err != nil {
@@ -68,15 +70,16 @@ func Preflight(ctx context.Context, config *rest.Config, c Chart, master string)
 	if err != nil {
 		return nil, err
 	}
-	p := &preflight{api: api, metadata: names, chart: c, objs: objs, master: master}
+	p := &preflight{api: api, metadata: names, config: config, chart: c, objs: objs, master: master}
 	var findings []Finding
 	for _, check := range []struct {
 		name string
 		run  func(context.Context) (Level, string, error)
 	}{
 		{"Kubernetes version", p.version},
-		{"rights", p.rights},
+		{rightsCheck, p.rights},
 		{"another installation", p.anotherInstallation},
+		{"installed version", p.installed},
 		{"kinds of others", p.kinds},
 		{"storage class", p.storageClass},
 		{"network policies", p.networkPolicies},
@@ -88,6 +91,9 @@ func Preflight(ctx context.Context, config *rest.Config, c Chart, master string)
 			return findings, fmt.Errorf("checking the cluster: %s: %w", check.name, err)
 		}
 		findings = append(findings, Finding{check.name, level, message})
+		if check.name == rightsCheck && level == Problem {
+			return findings, nil // the other checks need some of them
+		}
 	}
 	return findings, nil
 }
@@ -95,6 +101,7 @@ func Preflight(ctx context.Context, config *rest.Config, c Chart, master string)
 type preflight struct {
 	api      kubernetes.Interface
 	metadata metadata.Interface
+	config   *rest.Config
 	chart    Chart
 	objs     []*unstructured.Unstructured
 	master   string
@@ -152,6 +159,30 @@ func (p *preflight) anotherInstallation(ctx context.Context) (Level, string, err
 		return OK, "none but the one that is to be upgraded", nil
 	}
 	return OK, "none", nil
+}
+
+// installed says whether what is there can be upgraded to the chart.
+func (p *preflight) installed(context.Context) (Level, string, error) {
+	loaded, _, err := p.chart.load()
+	if err != nil {
+		return "", "", err
+	}
+	helm, err := p.chart.helm(p.config)
+	if err != nil {
+		return "", "", err
+	}
+	last, err := lastRelease(helm, p.chart.Release)
+	if err != nil || last == nil {
+		return OK, "none", err
+	}
+	from, to := versionOf(last), loaded.Metadata.Version
+	if err := CheckUpgrade(from, to); err != nil {
+		return Problem, err.Error(), nil
+	}
+	if from == to {
+		return OK, from + ", as this one", nil
+	}
+	return OK, fmt.Sprintf("%s, which becomes %s", from, to), nil
 }
 
 // kinds looks for those that somebody else has installed, above all Cluster API's: two of its managers would work on the same

@@ -50,6 +50,35 @@ func TestCheckKubernetes(t *testing.T) {
 	}
 }
 
+func TestCheckUpgrade(t *testing.T) {
+	for name, tc := range map[string]struct{ from, to, want string }{
+		"the same":                  {"0.1.0", "0.1.0", ""},
+		"a patch":                   {"0.1.0", "0.1.7", ""},
+		"the next minor":            {"0.1.3", "0.2.0", ""},
+		"a later patch of it":       {"0.1.0", "0.2.5", ""},
+		"ten follows nine":          {"0.9.0", "0.10.0", ""},
+		"the next major":            {"0.9.0", "1.0.0", ""},
+		"a release after its tries": {"0.2.0-rc.1", "0.2.0", ""},
+		"an older patch":            {"0.1.7", "0.1.0", "0.1.7 is installed, and 0.1.0 is older"},
+		"an older minor":            {"0.10.0", "0.9.0", "0.10.0 is installed, and 0.9.0 is older"},
+		"an older major":            {"1.0.0", "0.9.0", "1.0.0 is installed, and 0.9.0 is older"},
+		"two minors":                {"0.1.0", "0.3.0", "0.3.0 leaves versions out: upgrade to 0.2 with its own command first"},
+		"a major and a minor":       {"0.1.0", "1.1.0", "1.1.0 leaves versions out: upgrade to 1.0 with its own command first"},
+		"two majors":                {"0.1.0", "2.0.0", "2.0.0 leaves versions out: upgrade to 1.0 with its own command first"},
+		"no version":                {"", "0.1.0", "a version that cannot be understood"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			if err := CheckUpgrade(tc.from, tc.to); err != nil {
+				got = err.Error()
+			}
+			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 // What the names of kinds are guessed to be is what the API server calls them.
 func TestRightsForNameResourcesThatThereAre(t *testing.T) {
 	client, err := discovery.NewDiscoveryClientForConfig(&config)

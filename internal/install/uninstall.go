@@ -53,9 +53,7 @@ func Installed(_ context.Context, config *rest.Config) (*Release, error) {
 	if err != nil || last == nil {
 		return nil, err
 	}
-	release := &Release{Revision: last.Version, Status: last.Info.Status.String(), Complete: last.Info.Status == common.StatusDeployed}
-	if last.Chart != nil && last.Chart.Metadata != nil {
-		release.Version = last.Chart.Metadata.Version
-	}
-	return release, nil
+	return &Release{
+		Version: versionOf(last), Revision: last.Version, Status: last.Info.Status.String(), Complete: last.Info.Status == common.StatusDeployed,
+	}, nil
 }

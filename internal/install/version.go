@@ -26,3 +26,25 @@ func CheckKubernetes(gitVersion string) error {
 	}
 	return nil
 }
+
+// CheckUpgrade fails if an installation of one version cannot become another: versions go up, and no minor is left out,
+// because each one brings to its own form only what the one before has left. It takes versions such as "0.1.0".
+func CheckUpgrade(from, to string) error {
+	have, err := version.ParseSemantic(from)
+	if err != nil {
+		return fmt.Errorf("what is installed says a version that cannot be understood, %q", from)
+	}
+	want, err := version.ParseSemantic(to)
+	if err != nil {
+		return fmt.Errorf("what is to be installed says a version that cannot be understood, %q", to)
+	}
+	switch next := have.Minor() + 1; {
+	case want.LessThan(have):
+		return fmt.Errorf("%s is installed, and %s is older: Canopy does not go back to a version that may not know all that is stored. Use the command of %[1]s or a newer one", from, to)
+	case want.Major() == have.Major() && want.Minor() > next:
+		return fmt.Errorf("%s is installed, and %s leaves versions out: upgrade to %d.%d with its own command first", from, to, have.Major(), next)
+	case want.Major() > have.Major() && (want.Major() > have.Major()+1 || want.Minor() > 0):
+		return fmt.Errorf("%s is installed, and %s leaves versions out: upgrade to %d.0 with its own command first", from, to, have.Major()+1)
+	}
+	return nil
+}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -42,8 +43,18 @@ type Applier struct {
 	Client client.Client
 	// Live reads the metadata of objects, from a cache. Without it every object is written at every Apply.
 	Live client.Reader
+	// Whole are the kinds that Live has whole anyway, so that no second cache is filled with their metadata.
+	Whole []schema.GroupKind
 
-	written sync.Map // writtenKey → written
+	mu      sync.Mutex
+	written map[writtenKey]sum // what was written last, and what became of it
+}
+
+// sum identifies the content of an object together with the version that the server has given it.
+type sum [sha256.Size]byte
+
+func sumOf(content []byte, version string) sum {
+	return sha256.Sum256(append(content[:len(content):len(content)], version...))
 }
 
 // writtenKey is an object and who writes it: several may, each its own fields.
@@ -55,11 +66,6 @@ type writtenKey struct {
 type objectKey struct {
 	schema.GroupKind
 	client.ObjectKey
-}
-
-type written struct {
-	hash    [sha256.Size]byte
-	version string
 }
 
 // Apply writes objs as owner. An object that has not changed since this Applier wrote the same content is left alone.
@@ -101,31 +107,74 @@ func (a *Applier) apply(ctx context.Context, owner Owner, obj client.Object) err
 		return fmt.Errorf("encoding %s: %w", Describe(u), err)
 	}
 	key := writtenKey{objectKey{u.GroupVersionKind().GroupKind(), client.ObjectKeyFromObject(u)}, owner.FieldManager}
-	now := written{hash: sha256.Sum256(content)}
 	if a.Live != nil {
-		if now.version, err = a.liveVersion(ctx, u); err != nil {
+		live, err := a.liveVersion(ctx, u)
+		if err != nil {
 			return err
 		}
-		if last, ok := a.written.Load(key); ok && now.version != "" && last == now {
+		if live != "" && a.wrote(key) == sumOf(content, live) {
 			return nil
 		}
 	}
 	if err := a.write(ctx, owner, u); err != nil {
 		return err
 	}
-	now.version = version(u)
-	a.written.Store(key, now)
+	a.remember(key, sumOf(content, version(u)))
 	return nil
+}
+
+func (a *Applier) wrote(key writtenKey) sum {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.written[key]
+}
+
+func (a *Applier) remember(key writtenKey, now sum) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.written == nil {
+		a.written = map[writtenKey]sum{}
+	}
+	a.written[key] = now
+}
+
+// Forget forgets what was written in a namespace, and the namespace itself, because it is gone.
+func (a *Applier) Forget(namespace string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.written, func(key writtenKey, _ sum) bool {
+		return key.Namespace == namespace || key.Kind == "Namespace" && key.Name == namespace
+	})
 }
 
 // liveVersion returns the version of the live object, empty if there is none.
 func (a *Applier) liveVersion(ctx context.Context, u *unstructured.Unstructured) (string, error) {
-	live := &metav1.PartialObjectMetadata{}
-	live.SetGroupVersionKind(u.GroupVersionKind())
+	live, err := a.emptyLive(u.GroupVersionKind())
+	if err != nil {
+		return "", err
+	}
 	if err := a.Live.Get(ctx, client.ObjectKeyFromObject(u), live); err != nil {
 		return "", client.IgnoreNotFound(err)
 	}
 	return version(live), nil
+}
+
+// emptyLive returns an object of the kind to read into, of the type that Live has cached.
+func (a *Applier) emptyLive(gvk schema.GroupVersionKind) (client.Object, error) {
+	if !slices.Contains(a.Whole, gvk.GroupKind()) {
+		metadata := &metav1.PartialObjectMetadata{}
+		metadata.SetGroupVersionKind(gvk)
+		return metadata, nil
+	}
+	whole, err := a.Client.Scheme().New(gvk)
+	if err != nil {
+		return nil, err
+	}
+	obj, ok := whole.(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("%s is no kind of objects", gvk.Kind)
+	}
+	return obj, nil
 }
 
 // version changes when somebody changes what we own: with the spec where the server counts its generations, with

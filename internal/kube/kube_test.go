@@ -4,17 +4,21 @@
 package kube_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/testenv"
@@ -26,7 +30,7 @@ func TestMain(m *testing.M) { os.Exit(testenv.Main(m, &config)) }
 
 func newClient(t *testing.T) client.Client {
 	t.Helper()
-	c, err := client.New(&config, client.Options{Scheme: scheme.Scheme})
+	c, err := client.NewWithWatch(&config, client.Options{Scheme: scheme.Scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,10 +53,16 @@ func configMap(ns, name string, data map[string]string) *corev1.ConfigMap {
 var kinds = []schema.GroupVersionKind{{Version: "v1", Kind: "ConfigMap"}}
 
 func TestApplyAndPrune(t *testing.T) {
+	t.Run("with the metadata of what is live", func(t *testing.T) { applyAndPrune(t) })
+	t.Run("with what is live whole", func(t *testing.T) { applyAndPrune(t, schema.GroupKind{Kind: "ConfigMap"}) })
+}
+
+func applyAndPrune(t *testing.T, whole ...schema.GroupKind) {
+	t.Helper()
 	c := newClient(t)
 	ns := newNamespace(t, c)
 	owner := kube.Owner{FieldManager: "test", Label: "example.test/owner", Value: "a"}
-	applier := &kube.Applier{Client: c, Live: c}
+	applier := &kube.Applier{Client: c, Live: c, Whole: whole}
 	get := func(name string) *corev1.ConfigMap {
 		t.Helper()
 		cm := &corev1.ConfigMap{}
@@ -106,4 +116,45 @@ func TestApplyNamesTheObjectThatFails(t *testing.T) {
 	if want := "applying ConfigMap no-such-namespace/x: "; len(err.Error()) < len(want) || err.Error()[:len(want)] != want {
 		t.Errorf("the error does not name the object: %v", err)
 	}
+}
+
+func TestSlimKeepsWhatIsRead(t *testing.T) {
+	cm := configMap("ns", "x", map[string]string{"a": "1"})
+	cm.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: "{}", "kept": "yes"}
+	cm.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m"}}
+	want := configMap("ns", "x", map[string]string{"a": "1"})
+	want.Annotations = map[string]string{"kept": "yes"}
+	got, err := kube.Slim()(cm)
+	if diff := cmp.Diff(any(want), got); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+}
+
+// What an Applier remembers saves writes, until the namespace is gone.
+func TestApplyWritesWhatItDoesNotRemember(t *testing.T) {
+	c, writes := newClient(t), 0
+	ns := newNamespace(t, c)
+	counted := interceptor.NewClient(c.(client.WithWatch), interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			writes++
+			return c.Apply(ctx, obj, opts...)
+		},
+	})
+	applier := &kube.Applier{Client: counted, Live: c}
+	apply := func(want int) {
+		t.Helper()
+		owner := kube.Owner{FieldManager: "test", Label: "example.test/owner", Value: "a"}
+		if err := applier.Apply(t.Context(), owner, []client.Object{configMap(ns, "x", nil)}); err != nil {
+			t.Fatal(err)
+		}
+		if writes != want {
+			t.Errorf("%d writes, want %d", writes, want)
+		}
+	}
+	apply(1)
+	apply(1)
+	applier.Forget("another")
+	apply(1)
+	applier.Forget(ns)
+	apply(2)
 }

@@ -27,7 +27,7 @@ func Requests(ctx context.Context, cached client.Reader, list client.ObjectList,
 
 // RequestsIf is Requests for the objects alone that match.
 func RequestsIf(ctx context.Context, cached client.Reader, list client.ObjectList, match func(client.Object) bool, opts ...client.ListOption) []reconcile.Request {
-	if err := cached.List(ctx, list, opts...); err != nil {
+	if err := cached.List(ctx, list, append(opts, client.UnsafeDisableDeepCopy)...); err != nil { // none of them leaves this function
 		return nil // a cache fails to list only while it starts or stops
 	}
 	var requests []reconcile.Request

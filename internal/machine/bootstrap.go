@@ -104,12 +104,10 @@ func UserData(in BootstrapInput) ([]byte, error) {
 		{"/etc/kubernetes/bootstrap-kubelet.conf", "0600", string(bootstrap)},
 		{"/etc/kubernetes/kubelet.yaml", "0644", string(kubelet)},
 		{"/etc/kubernetes/pki/ca.crt", "0644", string(in.CA)},
+		{"/etc/ssh/sshd_config.d/50-canopy.conf", "0644", sshd},
 		{"/etc/sysctl.d/90-kubernetes.conf", "0644", in.sysctls()},
 		{"/etc/systemd/system/kubelet.service", "0644", service},
 		{"/etc/tmpfiles.d/canopy.conf", "0644", cleanedAtBoot},
-	}
-	if !in.Container { // which has no sshd
-		files = append(files, writeFile{"/etc/ssh/sshd_config.d/50-canopy.conf", "0644", sshd})
 	}
 	if proxy := in.Proxy.environment(in.mirrors()); proxy != "" {
 		files = append(files,

@@ -50,8 +50,9 @@ func demo(mods ...func(*v1alpha1.HostedCluster)) *v1alpha1.HostedCluster {
 }
 
 var variants = map[string]func(*v1alpha1.HostedCluster){
-	"ten-machines": func(c *v1alpha1.HostedCluster) { c.Spec.NodePools[0].Replicas = new(int32(10)) },
-	"no-pools":     func(c *v1alpha1.HostedCluster) { c.Spec.NodePools = nil },
+	"ten-machines":   func(c *v1alpha1.HostedCluster) { c.Spec.NodePools[0].Replicas = new(int32(10)) },
+	"scaled-to-zero": func(c *v1alpha1.HostedCluster) { c.Spec.NodePools[0].Replicas = new(int32(0)) },
+	"no-pools":       func(c *v1alpha1.HostedCluster) { c.Spec.NodePools = nil },
 	"gateway": func(c *v1alpha1.HostedCluster) {
 		c.Status.Endpoint, c.Status.TLSServerName = "https://203.0.113.8:443", "demo.seed.example.test"
 		c.Status.ExposeStrategy = v1alpha1.ExposeGateway
@@ -119,6 +120,9 @@ func TestClusterAPIsWebhooksHaveNothingToAdd(t *testing.T) {
 func admit(t *testing.T, obj client.Object) error {
 	t.Helper()
 	switch o := obj.(type) {
+	case *clusterv1.MachineDrainRule:
+		_, err := (&admission.MachineDrainRule{}).ValidateCreate(t.Context(), o)
+		return err
 	case *clusterv1.MachineHealthCheck:
 		w := &admission.MachineHealthCheck{}
 		_, err := w.ValidateCreate(t.Context(), o)
@@ -205,36 +209,6 @@ func TestProvidersFor(t *testing.T) {
 			var refused *RefusedError
 			if c.ok != (found != nil) || c.ok == errors.As(err, &refused) {
 				t.Errorf("For() = %v, %v", found, err)
-			}
-		})
-	}
-}
-
-func TestNobodyWaitsForPodsThatHaveNowhereToGo(t *testing.T) {
-	pools := func(wanted ...int32) []v1alpha1.NodePool {
-		var list []v1alpha1.NodePool
-		for i, n := range wanted {
-			list = append(list, v1alpha1.NodePool{Name: string(rune('a' + i)), Replicas: new(n)})
-		}
-		return list
-	}
-	for _, tc := range []struct {
-		name  string
-		pools []v1alpha1.NodePool
-		want  int32
-	}{
-		{"a pool that stays", pools(1), drainSeconds},
-		{"one of two pools goes", pools(0, 1), drainSeconds},
-		{"all go", pools(0, 0), drainNowhereSeconds},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			p := pool{
-				NodePool:       tc.pools[0],
-				cluster:        &v1alpha1.HostedCluster{Spec: v1alpha1.HostedClusterSpec{NodePools: tc.pools}},
-				infrastructure: &v1alpha1.ProviderMachineTemplate{}, bootstrap: &v1alpha1.BootstrapConfigTemplate{},
-			}
-			if got := *p.deployment().Spec.Template.Spec.Deletion.NodeDrainTimeoutSeconds; got != tc.want {
-				t.Errorf("drain for %d seconds, want %d", got, tc.want)
 			}
 		})
 	}

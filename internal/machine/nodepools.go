@@ -31,8 +31,6 @@ const volumesSize = "10Gi"
 const (
 	// drainSeconds is how long pods with a disruption budget may keep a machine from being replaced.
 	drainSeconds = 600
-	// drainNowhereSeconds is the same where no node stays that the pods could go to: with a budget they would wait for ever.
-	drainNowhereSeconds = 1
 	// detachSeconds is how long is waited for volumes to be detached from a drained node.
 	detachSeconds = 120
 	// nodeDeletionSeconds is how long is tried to delete the node of a machine that is gone; Cluster API's own default.
@@ -40,8 +38,8 @@ const (
 )
 
 // Objects returns what makes Cluster API keep the machines of the cluster's pools: the Cluster, what it asks about the
-// control plane, and for each pool two templates, a MachineDeployment and a MachineHealthCheck. The order is that of the
-// pools. Cluster API's webhooks do not run on a seed, so that every default that they would fill in is filled in here.
+// control plane, for each pool two templates, a MachineDeployment and a MachineHealthCheck, and where no machine is to stay
+// a MachineDrainRule. The order is that of the pools. Cluster API's webhooks do not run on a seed, so that every default that they would fill in is filled in here.
 func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 	capi, err := capiCluster(cluster)
 	if err != nil {
@@ -60,7 +58,25 @@ func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 	if local {
 		objs = append(objs, volumesClaim(cluster))
 	}
+	if !slices.ContainsFunc(cluster.Spec.NodePools, func(pool v1alpha1.NodePool) bool { return replicas(pool) > 0 }) {
+		objs = append(objs, stayToTheEnd(cluster))
+	}
 	return objs, nil
+}
+
+// stayToTheEnd keeps the pods that make the cluster work on the last machines while these are drained. They have nowhere to
+// go, so that their disruption budgets would hold the machines for ten minutes; and until the other pods have ended, those
+// have names, and webhooks a tunnel.
+func stayToTheEnd(cluster *v1alpha1.HostedCluster) *clusterv1.MachineDrainRule {
+	return &clusterv1.MachineDrainRule{
+		ObjectMeta: objectMeta(cluster, "stay-to-the-end"),
+		Spec: clusterv1.MachineDrainRuleSpec{
+			Drain: clusterv1.MachineDrainRuleDrainConfig{Behavior: clusterv1.MachineDrainRuleDrainBehaviorSkip},
+			Pods: []clusterv1.MachineDrainRulePodSelector{{
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: metav1.NamespaceSystem}},
+			}},
+		},
+	}
 }
 
 func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
@@ -147,10 +163,6 @@ func (p pool) deployment() *clusterv1.MachineDeployment {
 		clusterv1.ClusterNameLabel:           p.cluster.Name,
 		clusterv1.MachineDeploymentNameLabel: p.Name,
 	}
-	drain := int32(drainSeconds)
-	if !slices.ContainsFunc(p.cluster.Spec.NodePools, func(other v1alpha1.NodePool) bool { return replicas(other) > 0 }) {
-		drain = drainNowhereSeconds
-	}
 	d := &clusterv1.MachineDeployment{ObjectMeta: p.meta(p.Name)}
 	// Cluster API would begin with it, and go on a second later.
 	d.Finalizers = []string{clusterv1.MachineDeploymentFinalizer}
@@ -170,7 +182,7 @@ func (p pool) deployment() *clusterv1.MachineDeployment {
 					APIGroup: v1alpha1.GroupVersion.Group, Kind: "ProviderMachineTemplate", Name: p.infrastructure.Name,
 				},
 				Deletion: clusterv1.MachineDeletionSpec{
-					NodeDrainTimeoutSeconds:        new(drain),
+					NodeDrainTimeoutSeconds:        new(int32(drainSeconds)),
 					NodeVolumeDetachTimeoutSeconds: new(int32(detachSeconds)),
 					NodeDeletionTimeoutSeconds:     new(int32(nodeDeletionSeconds)),
 				},

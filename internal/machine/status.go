@@ -39,10 +39,23 @@ func PoolStatuses(cluster *v1alpha1.HostedCluster, live Live) []v1alpha1.NodePoo
 	for name, left := range machines {
 		status := count(name, left)
 		status.Message = strings.TrimSuffix("the pool was removed: "+goingAway(left), ": ")
+		status.Removed = removedPool(left, live)
 		removed = append(removed, status)
 	}
 	slices.SortFunc(removed, func(a, b v1alpha1.NodePoolStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return append(statuses, removed...)
+}
+
+// removedPool says what the machines of a pool are, by the first that says it.
+func removedPool(machines []clusterv1.Machine, live Live) *v1alpha1.RemovedPool {
+	for _, m := range machines {
+		for i := range live.ProviderMachines {
+			if live.ProviderMachines[i].Name == m.Name {
+				return &v1alpha1.RemovedPool{Provider: live.ProviderMachines[i].Spec.Provider.DeepCopy()}
+			}
+		}
+	}
+	return &v1alpha1.RemovedPool{}
 }
 
 func poolStatus(cluster *v1alpha1.HostedCluster, pool v1alpha1.NodePool, machines []clusterv1.Machine, live Live) v1alpha1.NodePoolStatus {

@@ -122,8 +122,21 @@ func TestPoolStatuses(t *testing.T) {
 			demo(func(c *v1alpha1.HostedCluster) { c.Spec.NodePools = nil }),
 			Live{Machines: []clusterv1.Machine{node("a", draining)}},
 			[]v1alpha1.NodePoolStatus{{
-				Name: "workers", Replicas: 1, ReadyReplicas: 1,
+				Name: "workers", Replicas: 1, ReadyReplicas: 1, Removed: &v1alpha1.RemovedPool{},
 				Message: "the pool was removed: machine a is going away: Drain not completed yet: Pod a: waits",
+			}},
+		},
+		"a pool that was removed says what its machines are": {
+			demo(func(c *v1alpha1.HostedCluster) { c.Spec.NodePools = nil }),
+			Live{
+				Machines: []clusterv1.Machine{node("a"), node("b")},
+				ProviderMachines: []v1alpha1.ProviderMachine{{
+					ObjectMeta: metav1.ObjectMeta{Name: "b"}, Spec: v1alpha1.ProviderMachineSpec{Provider: v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}}},
+				}},
+			},
+			[]v1alpha1.NodePoolStatus{{
+				Name: "workers", Replicas: 2, ReadyReplicas: 2, Message: "the pool was removed",
+				Removed: &v1alpha1.RemovedPool{Provider: &v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}}},
 			}},
 		},
 	} {

@@ -246,6 +246,13 @@ func (r *ClusterReconciler) gather(ctx context.Context, in *Input, conn *Connect
 		return fmt.Errorf("reading the NodePools of %s: %w", cluster.Namespace, err)
 	}
 	in.ProjectPools = pools.Items
+	if in.Project.Spec.Quota != nil {
+		clusters := &v1alpha1.ClusterList{}
+		if err := r.List(ctx, clusters, client.InNamespace(cluster.Namespace)); err != nil {
+			return fmt.Errorf("reading the clusters of %s: %w", cluster.Namespace, err)
+		}
+		in.ProjectClusters = clusters.Items
+	}
 	for _, pool := range pools.Items {
 		if pool.DeletionTimestamp.IsZero() && pool.Spec.Cluster == cluster.Name {
 			in.NodePools = append(in.NodePools, pool)

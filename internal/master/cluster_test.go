@@ -4,9 +4,6 @@
 package master
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -15,11 +12,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
@@ -326,106 +321,6 @@ func TestNoClusterGetsAPlaceInAProjectThatGoes(t *testing.T) {
 	}
 	if ready := c.step(); ready.Reason != v1alpha1.ReasonDeleting || c.cluster.Status.ID != "" {
 		t.Errorf("Ready: %+v, id %q", ready, c.cluster.Status.ID)
-	}
-}
-
-// errKilled is what a write meets before which the master is killed.
-var errKilled = errors.New("killed")
-
-// killedAt returns clients of which all writes but the first n fail, and whether any has failed.
-func (c *clusterTest) killedAt(n int) (master, seed client.Client, killed *bool) {
-	count := 0
-	killed = new(bool)
-	write := func() error {
-		if count++; count > n {
-			*killed = true
-			return errKilled
-		}
-		return nil
-	}
-	funcs := interceptor.Funcs{
-		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			if err := write(); err != nil {
-				return err
-			}
-			return c.Patch(ctx, obj, patch, opts...)
-		},
-		Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			if err := write(); err != nil {
-				return err
-			}
-			return c.Apply(ctx, obj, opts...)
-		},
-		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
-			if err := write(); err != nil {
-				return err
-			}
-			return c.Delete(ctx, obj, opts...)
-		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-			if err := write(); err != nil {
-				return err
-			}
-			return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
-		},
-	}
-	return interceptor.NewClient(c.master, funcs), interceptor.NewClient(c.seed, funcs), killed
-}
-
-// TestKilledWhileMaking kills the master before each write of the creation in turn: however far it came, the next one
-// finishes, and nothing is doubled.
-func TestKilledWhileMaking(t *testing.T) {
-	for n := 0; ; n++ {
-		c := newClusterTest(t, fmt.Sprintf("making-%d", n))
-		master, seed, killed := c.killedAt(n)
-		c.start(master, seed)
-		_, _ = c.Reconcile(t.Context(), c.cluster)
-		c.start(c.master, c.seed)
-		c.step()
-		if hosted := c.hosted(); len(hosted) != 1 || hosted[0].Name != c.cluster.Status.ID || len(c.live()) != 1 {
-			t.Fatalf("killed before write %d: id %s, HostedClusters %v, namespaces %v", n, c.cluster.Status.ID, hosted, c.live())
-		}
-		if !*killed {
-			if n < 5 { // finalizer, place, namespace, HostedCluster, status
-				t.Errorf("there were %d writes only: the test does not see all", n)
-			}
-			return
-		}
-	}
-}
-
-// TestKilledWhileDeleting does the same with the deletion: nothing is left.
-func TestKilledWhileDeleting(t *testing.T) {
-	for n := 0; ; n++ {
-		c := newClusterTest(t, fmt.Sprintf("deleting-%d", n))
-		c.step()
-		if err := c.master.Delete(t.Context(), c.cluster); err != nil {
-			t.Fatal(err)
-		}
-		master, seed, killed := c.killedAt(n)
-		c.start(master, seed)
-		for range 20 {
-			if err := c.master.Get(t.Context(), client.ObjectKeyFromObject(c.cluster), c.cluster); apierrors.IsNotFound(err) {
-				break
-			}
-			_, _ = c.Reconcile(t.Context(), c.cluster)
-			c.collect()
-			if *killed {
-				c.start(c.master, c.seed)
-			}
-		}
-		if err := c.master.Get(t.Context(), client.ObjectKeyFromObject(c.cluster), c.cluster); !apierrors.IsNotFound(err) {
-			t.Fatalf("killed before write %d: it does not go: %v", n, err)
-		}
-		if hosted, live := c.hosted(), c.live(); len(hosted) != 0 || len(live) != 0 {
-			t.Fatalf("killed before write %d: left are HostedClusters %v, namespaces %v", n, hosted, live)
-		}
-		if !*killed {
-			if n < 3 { // HostedCluster, namespace, finalizer
-				t.Errorf("there were %d writes only: the test does not see all", n)
-			}
-			return
-		}
 	}
 }
 

@@ -199,7 +199,7 @@ func (r *ClusterSetReconciler) observe(ctx context.Context, set *v1alpha1.Cluste
 	if live == nil {
 		return o, r.observeMissing(ctx, set, want, members, &o)
 	}
-	o.ready, o.deleting = ready(live), !live.DeletionTimestamp.IsZero()
+	o.ready, o.paused, o.deleting = ready(live), live.Spec.Paused, !live.DeletionTimestamp.IsZero()
 	if other := live.Labels[v1alpha1.LabelClusterSet]; other != "" && other != set.Name {
 		err := r.Get(ctx, client.ObjectKey{Namespace: set.Namespace, Name: other}, &v1alpha1.ClusterSet{})
 		if err == nil {

@@ -369,3 +369,34 @@ func TestTemplatesOfThePlatformAreReadByAll(t *testing.T) {
 		t.Errorf("somebody who is no admin made one: %v", err)
 	}
 }
+
+func TestAPausedClusterOfASet(t *testing.T) {
+	s := newSetTest(t, "paused-one", "a", "b")
+	s.step()
+	s.clustersAre(metav1.ConditionTrue, "b")
+	a := s.cluster("a")
+	a.Spec.Paused = true
+	s.change(a)
+	s.clustersAre(metav1.ConditionFalse, "a")
+	s.expect("ClustersDiffer: 1 of 2 clusters are left as they are, see status.clusters: a", "a Paused, b UpToDate")
+	if message := s.set.Status.Clusters[0].Message; !strings.Contains(message, "its spec.paused is true") {
+		t.Errorf("it says %q", message)
+	}
+	s.template.Spec.Cluster.Version = "1.37.2"
+	s.change(s.template)
+	s.step()
+	s.approve()
+	s.expect("RollingOut: 1 of 2 clusters are still to be changed; these are being changed: b", "a Paused, b Behind")
+	if got := s.versions("a", "b"); got != "1.36.3 1.37.2" {
+		t.Errorf("versions of a and b: %s", got)
+	}
+	s.clustersAre(metav1.ConditionTrue, "b")
+	a = s.cluster("a")
+	a.Spec.Paused = false
+	s.change(a)
+	s.clustersAre(metav1.ConditionTrue, "a")
+	s.expect("RollingOut: 1 of 2 clusters are still to be changed; these are being changed: a", "a Behind, b UpToDate")
+	if got := s.versions("a"); got != "1.37.2" {
+		t.Errorf("the version of a: %s", got)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
@@ -96,7 +97,7 @@ func (c *Connections) Connect(seed string, config *rest.Config, fingerprint stri
 	ctx, cancel := context.WithCancel(c.ctx)
 	conn := &Connection{
 		Client: cl.GetClient(), Live: cl.GetAPIReader(), fingerprint: fingerprint, token: token, cancel: cancel,
-		Applier: &kube.Applier{Client: cl.GetClient(), Live: cl.GetClient()},
+		Applier: &kube.Applier{Client: cl.GetClient(), Live: cl.GetClient(), Whole: followed},
 	}
 	c.byName[seed] = conn
 	go func() {
@@ -131,6 +132,9 @@ func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(req)
 }
 
+// followed is the kind of which the master has each seed's objects whole: their status comes back.
+var followed = []schema.GroupKind{hostingv1alpha1.GroupVersion.WithKind("HostedCluster").GroupKind()}
+
 // newCluster returns a client for a seed whose cache has only what the master made there.
 func newCluster(config *rest.Config, token *atomic.Pointer[string]) (cluster.Cluster, error) {
 	config = rest.CopyConfig(config)
@@ -146,7 +150,7 @@ func newCluster(config *rest.Config, token *atomic.Pointer[string]) (cluster.Clu
 	only := cache.ByObject{Label: labels.NewSelector().Add(*ours)}
 	return cluster.New(config, func(o *cluster.Options) {
 		o.Scheme = kube.Scheme()
-		o.Cache.DefaultTransform = cache.TransformStripManagedFields()
+		o.Cache.DefaultTransform = kube.Slim()
 		o.Cache.ByObject = map[client.Object]cache.ByObject{
 			&corev1.Secret{}: only, &corev1.Namespace{}: only, &hostingv1alpha1.HostedCluster{}: only,
 		}

@@ -48,6 +48,7 @@ func (r *ClusterReconciler) delete(ctx context.Context, cluster *v1alpha1.Cluste
 			return false, kube.Wait(v1alpha1.ReasonDeleting, fmt.Sprintf("seed %s: %s", cluster.Status.Seed, waitsFor), deletionRetry)
 		}
 	}
+	conn.Applier.Forget(hostingv1alpha1.NamespacePrefix + cluster.Status.ID)
 	return true, kube.RemoveFinalizer(ctx, r.Client, cluster, v1alpha1.FinalizerCluster)
 }
 

@@ -25,7 +25,6 @@ const (
 	indexPreset     = "spec.preset"               // Cluster
 	indexMinor      = "minor of spec.version"     // Cluster
 	indexSeed       = "status.seed"               // Cluster
-	indexCluster    = "spec.cluster"              // NodePool
 	indexHost       = "spec.seed"                 // Datacenter
 	indexSecret     = "spec.secretName"           // Preset
 	indexKubeconfig = "spec.kubeconfigSecretName" // Seed
@@ -44,14 +43,18 @@ func setupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.Cluster{}, indexPreset, func(o client.Object) string { return o.(*v1alpha1.Cluster).Spec.Preset }},
 		{&v1alpha1.Cluster{}, indexMinor, func(o client.Object) string { return strconv.Itoa(minorOf(o.(*v1alpha1.Cluster).Spec.Version)) }},
 		{&v1alpha1.Cluster{}, indexSeed, func(o client.Object) string { return o.(*v1alpha1.Cluster).Status.Seed }},
-		{&v1alpha1.NodePool{}, indexCluster, func(o client.Object) string { return o.(*v1alpha1.NodePool).Spec.Cluster }},
 		{&v1alpha1.Datacenter{}, indexHost, func(o client.Object) string { return o.(*v1alpha1.Datacenter).Spec.Seed }},
 		{&v1alpha1.Preset{}, indexSecret, func(o client.Object) string { return o.(*v1alpha1.Preset).Spec.SecretName }},
 		{&v1alpha1.Seed{}, indexKubeconfig, func(o client.Object) string { return o.(*v1alpha1.Seed).Spec.KubeconfigSecretName }},
 		{&v1alpha1.ClusterSet{}, indexTemplate, func(o client.Object) string { return templateOf(o.(*v1alpha1.ClusterSet)).String() }},
 	} {
 		value := index.value
-		err := indexer.IndexField(ctx, index.obj, index.field, func(o client.Object) []string { return []string{value(o)} })
+		err := indexer.IndexField(ctx, index.obj, index.field, func(o client.Object) []string {
+			if v := value(o); v != "" {
+				return []string{v}
+			}
+			return nil
+		})
 		if err != nil {
 			return fmt.Errorf("indexing %T by %s: %w", index.obj, index.field, err)
 		}

@@ -120,6 +120,9 @@ func planUpgrade(now time.Time, cluster *v1alpha1.Cluster, releases []v1alpha1.R
 	case !open:
 		status.NextWindow = &metav1.Time{Time: change}
 		return false, change
+	case cluster.Spec.Paused:
+		status.Message = "waits until the cluster goes on: its spec.paused is true"
+		return false, change
 	case !ready(cluster):
 		status.Message = "waits until the cluster is ready"
 		return false, change

@@ -112,6 +112,10 @@ func TestPlanUpgrades(t *testing.T) {
 			clusters: []v1alpha1.Cluster{patched("a", "1.36.1", in(night), readyIs(metav1.ConditionFalse))},
 			want:     "a: 1.36.3; waits until the cluster is ready;\n", next: "Thu 03:00",
 		},
+		"the cluster is paused": {
+			clusters: []v1alpha1.Cluster{patched("a", "1.36.1", in(night), readyIs(metav1.ConditionFalse), func(c *v1alpha1.Cluster) { c.Spec.Paused = true })},
+			want:     "a: 1.36.3; waits until the cluster goes on: its spec.paused is true;\n", next: "Thu 03:00",
+		},
 		"the cluster was not made yet": {
 			clusters: []v1alpha1.Cluster{patched("a", "1.36.1", goesTo(""), runs(""))},
 			want:     "a:\n",

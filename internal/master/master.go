@@ -80,7 +80,7 @@ func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
 		LeaderElectionReleaseOnCancel: true,
 		Controller:                    ctrlconfig.Controller{SkipNameValidation: &opts.skipNameValidation},
 		Cache: cache.Options{
-			DefaultTransform: cache.TransformStripManagedFields(),
+			DefaultTransform: kube.Slim(),
 			ByObject: map[client.Object]cache.ByObject{
 				// No Secret of anybody else's is read.
 				&corev1.Secret{}: {Namespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {}}},

@@ -155,7 +155,7 @@ func TestMaster(t *testing.T) {
 }
 
 // runMaster runs the master, with the rights that the chart gives it, until the test or the returned function ends it.
-func runMaster(t *testing.T) func() {
+func runMaster(t *testing.T, mods ...func(*rest.Config)) func() {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -163,6 +163,9 @@ func runMaster(t *testing.T) func() {
 	config := rest.CopyConfig(&masterConfig)
 	config.Impersonate = rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:" + v1alpha1.SystemNamespace + ":canopy-master", Groups: []string{"system:authenticated"},
+	}
+	for _, mod := range mods {
+		mod(config)
 	}
 	go func() { done <- Run(ctx, config, opts) }()
 	stop := sync.OnceFunc(func() {

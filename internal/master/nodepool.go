@@ -5,6 +5,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,7 +33,9 @@ type NodePoolReconciler struct{ client.Client }
 func setupNodePool(mgr ctrl.Manager, opts Options) error {
 	r := &NodePoolReconciler{mgr.GetClient()}
 	ofCluster := func(ctx context.Context, cluster client.Object) []reconcile.Request {
-		return kube.Requests(ctx, r, &v1alpha1.NodePoolList{}, client.InNamespace(cluster.GetNamespace()), client.MatchingFields{indexCluster: cluster.GetName()})
+		return kube.RequestsIf(ctx, r, &v1alpha1.NodePoolList{}, func(o client.Object) bool {
+			return o.(*v1alpha1.NodePool).Spec.Cluster == cluster.GetName()
+		}, client.InNamespace(cluster.GetNamespace()))
 	}
 	ofProject := func(ctx context.Context, project client.Object) []reconcile.Request {
 		return kube.Requests(ctx, r, &v1alpha1.NodePoolList{}, client.InNamespace(v1alpha1.ProjectNamespacePrefix+project.GetName()))
@@ -84,11 +87,11 @@ func (r *NodePoolReconciler) checkQuota(ctx context.Context, pool *v1alpha1.Node
 	if project.Spec.Quota == nil {
 		return nil
 	}
-	pools := &v1alpha1.NodePoolList{}
-	if err := r.List(ctx, pools, client.InNamespace(pool.Namespace)); err != nil {
-		return fmt.Errorf("reading the pools of %s: %w", project.Name, err)
+	clusters, pools := &v1alpha1.ClusterList{}, &v1alpha1.NodePoolList{}
+	if err := errors.Join(r.List(ctx, clusters, client.InNamespace(pool.Namespace)), r.List(ctx, pools, client.InNamespace(pool.Namespace))); err != nil {
+		return fmt.Errorf("reading the clusters and pools of %s: %w", project.Name, err)
 	}
-	return checkGrant(project, pools.Items, pool)
+	return checkGrant(project, clusters.Items, pools.Items, pool)
 }
 
 // ownedBy makes Kubernetes delete the pool with its cluster.

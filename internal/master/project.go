@@ -46,13 +46,13 @@ func setupProject(mgr ctrl.Manager, opts Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(projectController).
 		For(&v1alpha1.Project{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.Cluster{}, wakes(projectOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Cluster{}, wakes(projectOf), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, leavingChanged))).
 		Watches(&v1alpha1.NodePool{}, wakes(projectOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Datacenter{}, wakes(r.withQuota), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Seed{}, wakes(r.withQuota), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.ResourceQuota{}, wakes(projectOf), builder.WithPredicates(quotaInForce)).
 		WatchesMetadata(&corev1.ConfigMap{}, wakes(projectOf), builder.WithPredicates(comesOrGoes)).
-		Watches(&corev1.Namespace{}, wakes(projectOf), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		WatchesMetadata(&corev1.Namespace{}, wakes(projectOf), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesMetadata(&rbacv1.RoleBinding{}, wakes(projectOf), builder.WithPredicates(comesOrGoes)).
 		WatchesMetadata(&rbacv1.ClusterRole{}, wakes(r.ofClusterRole)).
 		WatchesMetadata(&rbacv1.ClusterRoleBinding{}, wakes(r.ofClusterRole), builder.WithPredicates(comesOrGoes)).

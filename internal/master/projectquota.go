@@ -6,11 +6,11 @@ package master
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -39,13 +39,16 @@ func (r *ProjectReconciler) holdQuota(ctx context.Context, project *v1alpha1.Pro
 	if now := quotaStatus(project, clusters.Items, pools.Items, storages.of); !equality.Semantic.DeepEqual(project.Status.Quota, now) {
 		project.Status.Quota = now
 	}
+	parameters := quotaParameters(project, usage(clusters.Items, pools.Items, storages.of), pools.Items, storages)
+	owner := kube.Owner{FieldManager: projectController, Label: v1alpha1.LabelProject, Value: project.Name}
+	if err := r.Applier.Apply(ctx, owner, []client.Object{parameters}); err != nil {
+		return err
+	}
 	if project.Spec.Quota == nil {
 		return r.dropQuota(ctx, project)
 	}
 	quota := resourceQuota(project)
-	parameters := quotaParameters(project, usage(clusters.Items, pools.Items, storages.of), pools.Items, storages)
-	owner := kube.Owner{FieldManager: projectController, Label: v1alpha1.LabelProject, Value: project.Name}
-	if err := r.Applier.Apply(ctx, owner, []client.Object{quota, parameters}); err != nil {
+	if err := r.Applier.Apply(ctx, owner, []client.Object{quota}); err != nil {
 		return err
 	}
 	inForce := &corev1.ResourceQuota{}
@@ -58,22 +61,13 @@ func (r *ProjectReconciler) holdQuota(ctx context.Context, project *v1alpha1.Pro
 	return nil
 }
 
-// dropQuota removes what a quota was held with that is no more.
+// dropQuota removes what Kubernetes counts the clusters of a quota by that is no more.
 func (r *ProjectReconciler) dropQuota(ctx context.Context, project *v1alpha1.Project) error {
-	for _, kind := range []string{"ResourceQuota", "ConfigMap"} {
-		obj := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: quotaName, Namespace: namespaceOf(project)}}
-		obj.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-		if err := r.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
-			if client.IgnoreNotFound(err) != nil {
-				return err
-			}
-			continue
-		}
-		if err := kube.Delete(ctx, r.Client, obj); err != nil {
-			return err
-		}
+	quota := &corev1.ResourceQuota{}
+	if err := r.Get(ctx, client.ObjectKey{Namespace: namespaceOf(project), Name: quotaName}, quota); err != nil {
+		return client.IgnoreNotFound(err)
 	}
-	return nil
+	return kube.Delete(ctx, r.Client, quota)
 }
 
 // storages are the sizes of etcd's volumes by datacenter, where its seed has a default of its own.
@@ -129,4 +123,26 @@ var usageChanged = predicate.Funcs{
 		after, ok2 := e.ObjectNew.(*v1alpha1.Project)
 		return ok && ok2 && !equality.Semantic.DeepEqual(before.Status.Quota, after.Status.Quota)
 	},
+}
+
+// leavingChanged lets clusters through whose deleted pools have other machines left than before.
+var leavingChanged = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return !maps.Equal(removedPools(e.ObjectOld), removedPools(e.ObjectNew))
+	},
+}
+
+// removedPools returns how many machines are left of each deleted pool, as far as the seed says it.
+func removedPools(obj client.Object) map[string]int32 {
+	replicas := map[string]int32{}
+	if cluster, ok := obj.(*v1alpha1.Cluster); ok {
+		for _, pool := range cluster.Status.NodePools {
+			if pool.Removed != nil {
+				replicas[pool.Name] = pool.Replicas
+			}
+		}
+	}
+	return replicas
 }

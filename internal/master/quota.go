@@ -129,6 +129,28 @@ func live(pools []v1alpha1.NodePool) []v1alpha1.NodePool {
 	return sorted
 }
 
+// leaving is what machines still have whose pool was deleted: they are there, and cost, until they are drained and gone.
+func leaving(clusters []v1alpha1.Cluster, pools []v1alpha1.NodePool) amount {
+	there := map[string]bool{}
+	for _, pool := range live(pools) {
+		there[pool.Name] = true
+	}
+	left := amount{}
+	for i := range clusters {
+		for _, pool := range clusters[i].Status.NodePools {
+			if there[pool.Name] {
+				continue
+			}
+			provider := hostingv1alpha1.Provider{} // the seed does not know yet that the pool goes
+			if pool.Removed != nil && pool.Removed.Provider != nil {
+				provider = *pool.Removed.Provider
+			}
+			left = left.plus(machineSize(provider), int64(pool.Replicas))
+		}
+	}
+	return left
+}
+
 // older orders by age, and by name what was made in the same second.
 func older(a, b metav1.Object) int {
 	return cmp.Or(a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time), strings.Compare(a.GetName(), b.GetName()))
@@ -141,14 +163,15 @@ type grant struct {
 }
 
 // grants says how many machines each pool of a project may have, by the pools' names, where that is less than it wants.
-// Machines that exist stay; what is left goes to older pools first. It is what holds when two pools were admitted at the
-// same time, or the quota was lowered.
-func grants(quota *v1alpha1.Quota, pools []v1alpha1.NodePool) map[string]grant {
+// Machines that exist stay, also those of deleted pools, which have going; what is left goes to older pools first. It is
+// what holds when two pools were admitted at the same time, or the quota was lowered.
+func grants(quota *v1alpha1.Quota, pools []v1alpha1.NodePool, going amount) map[string]grant {
 	pools = live(pools)
 	left, bounded := amount{}, [dimensions]bool{}
 	for d := range dimensions {
 		left[d], bounded[d] = d.limit(quota)
 	}
+	left = left.plus(going, -1)
 	have := map[string]int64{}
 	for i := range pools {
 		pool := &pools[i]
@@ -174,8 +197,9 @@ func grants(quota *v1alpha1.Quota, pools []v1alpha1.NodePool) map[string]grant {
 }
 
 // checkGrant says what a pool waits for that may have fewer machines than it wants.
-func checkGrant(project *v1alpha1.Project, pools []v1alpha1.NodePool, pool *v1alpha1.NodePool) error {
-	granted, less := grants(project.Spec.Quota, pools)[pool.Name]
+func checkGrant(project *v1alpha1.Project, clusters []v1alpha1.Cluster, pools []v1alpha1.NodePool, pool *v1alpha1.NodePool) error {
+	left := leaving(clusters, pools)
+	granted, less := grants(project.Spec.Quota, pools, left)[pool.Name]
 	if !less {
 		return nil
 	}
@@ -185,8 +209,12 @@ func checkGrant(project *v1alpha1.Project, pools []v1alpha1.NodePool, pool *v1al
 	}
 	d := granted.short
 	allowed, _ := d.limit(project.Spec.Quota)
+	asked := d.format(used[d])
+	if left[d] > 0 {
+		asked += ", while machines of deleted pools, which are going, have " + d.format(left[d])
+	}
 	return kube.Wait(v1alpha1.ReasonQuotaExceeded, fmt.Sprintf("it may have %d of %d machines: the quota of project %s allows %s %s, and its pools ask for %s: make this pool or an older one smaller, or have an admin raise spec.quota.%s of the Project",
-		granted.replicas, ptr.Deref(pool.Spec.Replicas, 1), project.Name, d.format(allowed), d, d.format(used[d]), d), 0)
+		granted.replicas, ptr.Deref(pool.Spec.Replicas, 1), project.Name, d.format(allowed), d, asked, d), 0)
 }
 
 // checkStorage says whether there is room for the volume of a cluster that is new. Clusters that have a place, and older
@@ -210,7 +238,7 @@ func checkStorage(project *v1alpha1.Project, cluster *v1alpha1.Cluster, all []v1
 		storage.format(asked), project.Name, storage.format(allowed), storage.format(used[storage])), 0)
 }
 
-// quotaStatus returns what the project may have and what its clusters and pools ask for.
+// quotaStatus returns what the project may have, and what its clusters and pools ask for and deleted pools still have.
 func quotaStatus(project *v1alpha1.Project, clusters []v1alpha1.Cluster, pools []v1alpha1.NodePool, size func(*v1alpha1.Cluster) resource.Quantity) v1alpha1.QuotaStatus {
 	used := usage(clusters, pools, size)
 	status := v1alpha1.QuotaStatus{Used: v1alpha1.Quota{
@@ -227,7 +255,7 @@ func quotaStatus(project *v1alpha1.Project, clusters []v1alpha1.Cluster, pools [
 }
 
 func usage(clusters []v1alpha1.Cluster, pools []v1alpha1.NodePool, size func(*v1alpha1.Cluster) resource.Quantity) amount {
-	used := amount{}
+	used := leaving(clusters, pools)
 	for i := range clusters {
 		used = used.plus(amount{storage: storage.value(size(&clusters[i]))}, 1)
 	}
@@ -255,8 +283,14 @@ func resourceQuota(project *v1alpha1.Project) *corev1.ResourceQuota {
 //	machine.<pool>.<dimension>           what one machine of a pool counts, which the scale of a pool does not say
 //	idle.<dimension>                     what one counts that does not say it
 //	storage, storage.<datacenter>        the size of an etcd that a cluster does not say
+//
+// A project without a quota has them as well, the same ones always: for what it does not find at once the API server asks
+// etcd at each request, and refuses it when that takes longer than a second.
 func quotaParameters(project *v1alpha1.Project, used amount, pools []v1alpha1.NodePool, storages map[string]resource.Quantity) *corev1.ConfigMap {
 	data := map[string]string{"storage": fmt.Sprint(storage.value(etcdStorage(&v1alpha1.Cluster{}, nil)))}
+	if project.Spec.Quota == nil {
+		pools, storages = nil, nil
+	}
 	for d := range dimensions {
 		if hard, bounded := d.limit(project.Spec.Quota); bounded {
 			data["hard."+d.String()], data["used."+d.String()] = fmt.Sprint(hard), fmt.Sprint(used[d])

@@ -117,57 +117,85 @@ func TestGrants(t *testing.T) {
 	}
 	five := &v1alpha1.Quota{Nodes: ptr.To[int32](5)}
 	for name, tc := range map[string]struct {
-		quota *v1alpha1.Quota
-		pools []v1alpha1.NodePool
-		want  map[string]grant
+		quota   *v1alpha1.Quota
+		pools   []v1alpha1.NodePool
+		leaving amount
+		want    map[string]grant
 	}{
-		"no quota":     {nil, []v1alpha1.NodePool{aged(localPool("a", "a", 900), 0, 0)}, nil},
-		"it fits":      {five, []v1alpha1.NodePool{aged(localPool("a", "a", 5), 0, 0)}, nil},
-		"one too much": {five, []v1alpha1.NodePool{aged(localPool("a", "a", 6), 0, 0)}, map[string]grant{"a": {5, nodes}}},
+		"no quota":     {quota: nil, pools: []v1alpha1.NodePool{aged(localPool("a", "a", 900), 0, 0)}},
+		"it fits":      {quota: five, pools: []v1alpha1.NodePool{aged(localPool("a", "a", 5), 0, 0)}},
+		"one too much": {quota: five, pools: []v1alpha1.NodePool{aged(localPool("a", "a", 6), 0, 0)}, want: map[string]grant{"a": {5, nodes}}},
+		"machines of a deleted pool are there": {
+			quota: five, pools: []v1alpha1.NodePool{aged(localPool("a", "a", 5), 0, 1)}, leaving: amount{nodes: 2}, want: map[string]grant{"a": {3, nodes}},
+		},
+		"more of them than the quota allows": {
+			quota: five, pools: []v1alpha1.NodePool{aged(localPool("a", "a", 5), 0, 1)}, leaving: amount{nodes: 7}, want: map[string]grant{"a": {1, nodes}},
+		},
 		"older first": {
-			five,
-			[]v1alpha1.NodePool{aged(localPool("a", "a", 3), 0, 0), aged(localPool("a", "b", 3), time.Hour, 0)},
-			map[string]grant{"a": {2, nodes}},
+			quota: five,
+			pools: []v1alpha1.NodePool{aged(localPool("a", "a", 3), 0, 0), aged(localPool("a", "b", 3), time.Hour, 0)},
+			want:  map[string]grant{"a": {2, nodes}},
 		},
 		"of the same second, by name": {
-			five,
-			[]v1alpha1.NodePool{aged(localPool("a", "b", 3), 0, 0), aged(localPool("a", "a", 3), 0, 0)},
-			map[string]grant{"b": {2, nodes}},
+			quota: five,
+			pools: []v1alpha1.NodePool{aged(localPool("a", "b", 3), 0, 0), aged(localPool("a", "a", 3), 0, 0)},
+			want:  map[string]grant{"b": {2, nodes}},
 		},
 		"what exists stays, also of a younger pool": {
-			five,
-			[]v1alpha1.NodePool{aged(localPool("a", "a", 3), 0, 3), aged(localPool("a", "b", 3), time.Hour, 0)},
-			map[string]grant{"b": {2, nodes}},
+			quota: five,
+			pools: []v1alpha1.NodePool{aged(localPool("a", "a", 3), 0, 3), aged(localPool("a", "b", 3), time.Hour, 0)},
+			want:  map[string]grant{"b": {2, nodes}},
 		},
 		"what exists stays when the quota is lowered": {
-			&v1alpha1.Quota{Nodes: ptr.To[int32](1)},
-			[]v1alpha1.NodePool{aged(localPool("a", "a", 4), 0, 3), aged(localPool("a", "b", 2), time.Hour, 2)},
-			map[string]grant{"a": {3, nodes}},
+			quota: &v1alpha1.Quota{Nodes: ptr.To[int32](1)},
+			pools: []v1alpha1.NodePool{aged(localPool("a", "a", 4), 0, 3), aged(localPool("a", "b", 2), time.Hour, 2)},
+			want:  map[string]grant{"a": {3, nodes}},
 		},
 		"a pool that shrinks makes room": {
-			five,
-			[]v1alpha1.NodePool{aged(localPool("a", "a", 1), time.Hour, 4), aged(localPool("a", "b", 4), 0, 1)},
-			nil,
+			quota: five,
+			pools: []v1alpha1.NodePool{aged(localPool("a", "a", 1), time.Hour, 4), aged(localPool("a", "b", 4), 0, 1)},
 		},
 		"the scarcest counts": {
-			&v1alpha1.Quota{Nodes: ptr.To[int32](5), CPU: ptr.To(resource.MustParse("5")), Memory: ptr.To(resource.MustParse("1Gi"))},
-			[]v1alpha1.NodePool{aged(localPool("a", "a", 5, requests("2", "256Mi")), 0, 0)},
-			map[string]grant{"a": {2, cpu}},
+			quota: &v1alpha1.Quota{Nodes: ptr.To[int32](5), CPU: ptr.To(resource.MustParse("5")), Memory: ptr.To(resource.MustParse("1Gi"))},
+			pools: []v1alpha1.NodePool{aged(localPool("a", "a", 5, requests("2", "256Mi")), 0, 0)},
+			want:  map[string]grant{"a": {2, cpu}},
 		},
 		"nothing is left": {
-			&v1alpha1.Quota{Nodes: ptr.To[int32](0)}, []v1alpha1.NodePool{aged(localPool("a", "a", 1), 0, 0)}, map[string]grant{"a": {0, nodes}},
+			quota: &v1alpha1.Quota{Nodes: ptr.To[int32](0)}, pools: []v1alpha1.NodePool{aged(localPool("a", "a", 1), 0, 0)}, want: map[string]grant{"a": {0, nodes}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := grants(tc.quota, tc.pools)
+			got := grants(tc.quota, tc.pools, tc.leaving)
 			if !maps.Equal(got, tc.want) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 			slices.Reverse(tc.pools)
-			if again := grants(tc.quota, tc.pools); !maps.Equal(got, again) {
+			if again := grants(tc.quota, tc.pools, tc.leaving); !maps.Equal(got, again) {
 				t.Errorf("in another order: %v, before %v", again, got)
 			}
 		})
+	}
+}
+
+func TestLeaving(t *testing.T) {
+	const mi = 1 << 20
+	local := func(mods ...func(*corev1.ResourceRequirements)) *hostingv1alpha1.Provider {
+		return &localPool("a", "a", 1, mods...).Spec.Provider
+	}
+	clusters := []v1alpha1.Cluster{
+		{Status: v1alpha1.ClusterStatus{NodePools: []hostingv1alpha1.NodePoolStatus{
+			{Name: "there", Replicas: 4},
+			{Name: "gone", Replicas: 2, Removed: &hostingv1alpha1.RemovedPool{Provider: local(requests("2", "1Gi"))}},
+		}}},
+		{Status: v1alpha1.ClusterStatus{NodePools: []hostingv1alpha1.NodePoolStatus{
+			{Name: "gone-a-moment-ago", Replicas: 3},
+			{Name: "gone-too", Replicas: 1, Removed: &hostingv1alpha1.RemovedPool{Provider: local()}},
+			{Name: "gone-unknown", Replicas: 1, Removed: &hostingv1alpha1.RemovedPool{}},
+		}}},
+	}
+	got := leaving(clusters, []v1alpha1.NodePool{*localPool("a", "there", 1)})
+	if want := (amount{nodes: 7, cpu: 4050, memory: (2*1024 + 256) * mi}); got != want {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
@@ -471,6 +499,42 @@ func TestRoomThatIsMadeIsGiven(t *testing.T) {
 		ready := meta.FindStatusCondition(less.Status.Conditions, v1alpha1.ConditionReady)
 		return handed(ctx) == 3 && ready != nil && ready.Reason == v1alpha1.ReasonWaitingForSeed
 	})
+
+	// A machine of a deleted pool is counted until it is gone.
+	used := func(n int32) func(context.Context) bool {
+		return func(context.Context) bool {
+			get(t, c, project)
+			return ptr.Deref(project.Status.Quota.Used.Nodes, 0) == n
+		}
+	}
+	seedSays := func(pools ...hostingv1alpha1.NodePoolStatus) {
+		t.Helper()
+		list := &hostingv1alpha1.HostedClusterList{}
+		if err := c.List(t.Context(), list, client.MatchingLabels{v1alpha1.LabelProject: "shared", v1alpha1.LabelCluster: "a"}); err != nil || len(list.Items) != 1 {
+			t.Fatalf("%d HostedClusters, %v", len(list.Items), err)
+		}
+		list.Items[0].Status.NodePools = pools
+		if err := c.Status().Update(t.Context(), &list.Items[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "both ask for three machines", used(3))
+	seedSays(hostingv1alpha1.NodePoolStatus{Name: "a", Replicas: 1, Removed: &hostingv1alpha1.RemovedPool{Provider: &pools["a"].Spec.Provider}})
+	eventually(t, "the master knows of the machine", func(ctx context.Context) bool {
+		cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "project-shared"}}
+		return c.Get(ctx, client.ObjectKeyFromObject(cluster), cluster) == nil && len(cluster.Status.NodePools) == 1
+	})
+	if err := c.Delete(t.Context(), pools["a"]); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the deleted pool is gone from the seed", func(ctx context.Context) bool { return handed(ctx) == 2 })
+	if err := scaleTo(t, c, pools["b"], 3, client.DryRunAll); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "nodes: used 3, allowed 3, asked for 1 more") {
+		t.Errorf("a machine more while the old one is there: %v", err)
+	}
+	seedSays()
+	eventually(t, "the machine is gone", used(2))
+	eventually(t, "there is room for another", func(context.Context) bool { return scaleTo(t, c, pools["b"], 3) == nil })
+	eventually(t, "pool b gets all three", func(ctx context.Context) bool { return handed(ctx) == 3 })
 }
 
 // TestAdmissionCountsAsTheMasterDoes compares what the policy says that a pool asks for with demand.

@@ -30,9 +30,11 @@ type Input struct {
 	NodePools []v1alpha1.NodePool
 	// ProjectPools are all of the project, which share its quota.
 	ProjectPools []v1alpha1.NodePool
-	Project      *v1alpha1.Project
-	Datacenter   *v1alpha1.Datacenter
-	Seed         *v1alpha1.Seed
+	// ProjectClusters are all of the project, if it has a quota: they say which machines are left of deleted pools.
+	ProjectClusters []v1alpha1.Cluster
+	Project         *v1alpha1.Project
+	Datacenter      *v1alpha1.Datacenter
+	Seed            *v1alpha1.Seed
 	// Preset is the one that the cluster names, and Credentials its Secret; nil if it names none.
 	Preset      *v1alpha1.Preset
 	Credentials *corev1.Secret
@@ -141,7 +143,7 @@ func accessOf(project *v1alpha1.Project) []hostingv1alpha1.Access {
 
 // nodePools are sorted by name, and none has more machines than the project's quota allows.
 func nodePools(in Input) []hostingv1alpha1.NodePool {
-	less := grants(in.Project.Spec.Quota, in.ProjectPools)
+	less := grants(in.Project.Spec.Quota, in.ProjectPools, leaving(in.ProjectClusters, in.ProjectPools))
 	var resolved []hostingv1alpha1.NodePool
 	for _, pool := range in.NodePools {
 		replicas := pool.Spec.Replicas

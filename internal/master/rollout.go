@@ -18,6 +18,8 @@ type observation struct {
 	name string
 	// missing clusters are made at once.
 	missing, deleting, ready bool
+	// paused clusters take nothing up.
+	paused bool
 	// takenBy is the name of another set whose cluster it is.
 	takenBy string
 	// refused is why the API would not take what the template says.
@@ -111,6 +113,8 @@ func stateOf(o observation) v1alpha1.SetClusterStatus {
 		status.State, status.Message = v1alpha1.SetClusterDeleting, "it is made again when it is gone: take it out of spec.clusters if it is not to be"
 	case o.refused != "":
 		status.State, status.Message = v1alpha1.SetClusterRefused, o.refused
+	case o.paused && !changesPause(o.changes):
+		status.State, status.Message = v1alpha1.SetClusterPaused, "its spec.paused is true: it is left out until that is false"
 	case byHand:
 		status.State, status.Message = v1alpha1.SetClusterChanged, "say the same in spec.clusters or in the template, undo it, or let it be overwritten with spec.rollout.overwrite"
 	case len(o.changes) > 0:
@@ -122,4 +126,9 @@ func stateOf(o observation) v1alpha1.SetClusterStatus {
 		status.Message = strings.TrimPrefix(fmt.Sprintf("%s; and %d changes more", status.Message, n), "; ")
 	}
 	return status
+}
+
+// changesPause reports whether the template itself lets a paused cluster go on.
+func changesPause(changes []v1alpha1.Change) bool {
+	return slices.ContainsFunc(changes, func(c v1alpha1.Change) bool { return c.Field == "spec.paused" })
 }

@@ -160,6 +160,21 @@ func TestPlanRollout(t *testing.T) {
 			seen:    []observation{{name: "a", takenBy: "x", unrecorded: true}, {name: "b", refused: "no", unrecorded: true}, {name: "c", deleting: true}},
 			want:    "apply []; a Taken, b Refused, c Deleting; ClustersDiffer: 2 of 3 clusters are left as they are, see status.clusters: a, b",
 		},
+		"a paused one holds nobody back, and is left out": {
+			rollout: approved,
+			seen:    []observation{{name: "a", paused: true, changes: change, unrecorded: true}, behind("b")},
+			want:    "apply [b]; a Paused, b Behind; RollingOut: 1 of 2 clusters are still to be changed; these are being changed: b",
+		},
+		"only a paused one is left": {
+			rollout: approved,
+			seen:    []observation{{name: "a", paused: true}, done},
+			want:    "apply []; a Paused, done UpToDate; ClustersDiffer: 1 of 2 clusters are left as they are, see status.clusters: a",
+		},
+		"a template that was paused lets its clusters go on": {
+			rollout: approved,
+			seen:    []observation{{name: "a", paused: true, changes: []v1alpha1.Change{{Field: "spec.paused", From: "true"}}, unrecorded: true}},
+			want:    "apply [a]; a Behind; RollingOut: 1 of 1 clusters are still to be changed; these are being changed: a",
+		},
 		"many changes": {
 			seen: []observation{{name: "a", changes: many, unrecorded: true}},
 			want: "apply []; a Behind (and 3 changes more); ChangesPlanned: 1 of 1 clusters differ from the template: look at status.clusters, and approve the changes with spec.rollout.revision: new",

@@ -79,7 +79,8 @@ func setupSeed(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 func (r *SeedReconciler) Reconcile(ctx context.Context, seed *v1alpha1.Seed) (reconcile.Result, error) {
 	before := seed.DeepCopy()
 	clusters := &v1alpha1.ClusterList{}
-	if err := r.List(ctx, clusters, client.MatchingFields{indexSeed: seed.Name}); err != nil {
+	// They are counted and named, and belong to the cache: each probe would copy all of them.
+	if err := r.List(ctx, clusters, client.MatchingFields{indexSeed: seed.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return reconcile.Result{}, fmt.Errorf("counting the clusters of seed %s: %w", seed.Name, err)
 	}
 	seed.Status.Clusters = int32(len(clusters.Items))

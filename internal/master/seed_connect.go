@@ -154,7 +154,8 @@ func missingPermission(denied []install.Access) string {
 
 // ownUID returns what identifies the master's own cluster.
 func (r *SeedReconciler) ownUID(ctx context.Context) (string, error) {
-	own := &corev1.Namespace{}
+	own := &metav1.PartialObjectMetadata{}
+	own.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	if err := r.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, own); err != nil {
 		return "", fmt.Errorf("reading the master's own identity: %w", err)
 	}

@@ -48,6 +48,7 @@ func (r *HostedClusterReconciler) delete(ctx context.Context, hc *v1alpha1.Hoste
 			return false, kube.Wait(v1alpha1.ReasonDeleting, waitsFor, deletionRetry)
 		}
 	}
+	r.Applier.Forget(hc.Namespace)
 	return true, kube.RemoveFinalizer(ctx, r.Client, hc, v1alpha1.Finalizer)
 }
 

@@ -14,8 +14,10 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -30,6 +32,7 @@ import (
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/machine"
 	"canopy.dev/canopy/internal/machine/local"
+	"canopy.dev/canopy/internal/usercluster"
 )
 
 // runMachineControllers runs everything that a seed runs for machines, until the test ends.
@@ -92,11 +95,14 @@ func newPoolTest(t *testing.T, name string) poolTest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owner := kube.Owner{FieldManager: "test", Label: v1alpha1.LabelCluster, Value: name, Object: p.cluster}
-	if err := (&kube.Applier{Client: p.Client}).Apply(t.Context(), owner, objs); err != nil {
+	if err := (&kube.Applier{Client: p.Client}).Apply(t.Context(), p.owner(), objs); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func (p poolTest) owner() kube.Owner {
+	return kube.Owner{FieldManager: "test", Label: v1alpha1.LabelCluster, Value: p.cluster.Name, Object: p.cluster}
 }
 
 // createSecrets makes what the seed has of a cluster: its authority, and the way to its API, which is this very one.
@@ -235,6 +241,7 @@ func TestMachines(t *testing.T) {
 	runMachineControllers(t)
 	t.Run("a machine becomes a node, and is replaced when its instance vanishes", aMachinesLife)
 	t.Run("a certificate for an address waits until the provider knows it", aNewAddress)
+	t.Run("the last machine does not wait for what runs in the cluster itself", theLastMachineGoes)
 }
 
 func aMachinesLife(t *testing.T) {
@@ -310,5 +317,56 @@ func aNewAddress(t *testing.T) {
 	p.boot(m.Name, "10.0.1.8")
 	if got := <-decided; got != certificatesv1.CertificateApproved {
 		t.Errorf("the certificate for the new address is %s", got)
+	}
+}
+
+// theLastMachineGoes takes the only pool away, while a disruption budget of the cluster's own DNS allows no eviction.
+func theLastMachineGoes(t *testing.T) {
+	p := newPoolTest(t, "last")
+	p.initialize()
+	m := p.machine("")
+	p.boot(m.Name, "10.0.2.7")
+	p.join(m.Name)
+	eventually(t, "for the machine to be a node", func(ctx context.Context) bool {
+		return p.get(ctx, m, func() bool { return m.Status.NodeRef.Name == m.Name })
+	})
+	labels := map[string]string{v1alpha1.LabelComponent: usercluster.CoreDNS}
+	pod := create(t, p.Client, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "last-dns", Namespace: metav1.NamespaceSystem, Labels: labels},
+		Spec:       corev1.PodSpec{NodeName: m.Name, Containers: []corev1.Container{{Name: "coredns", Image: "coredns"}}},
+	})
+	patchStatus(t, p.Client, pod, func() {
+		pod.Status.Phase = corev1.PodRunning
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	})
+	budget := create(t, p.Client, &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Name: "last-dns", Namespace: metav1.NamespaceSystem},
+		Spec:       policyv1.PodDisruptionBudgetSpec{MaxUnavailable: new(intstr.FromInt32(1)), Selector: &metav1.LabelSelector{MatchLabels: labels}},
+	})
+	patchStatus(t, p.Client, budget, func() { // as with one of two, of which the other is evicted
+		budget.Status = policyv1.PodDisruptionBudgetStatus{ObservedGeneration: budget.Generation, ExpectedPods: 2, DesiredHealthy: 1, CurrentHealthy: 1}
+	})
+
+	pool := &clusterv1.MachineDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: "workers"}}
+	if err := p.Delete(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "for the budget to hold the machine, without which this test shows nothing", func(ctx context.Context) bool {
+		return p.get(ctx, m, func() bool {
+			deleting := meta.FindStatusCondition(m.Status.Conditions, clusterv1.MachineDeletingCondition)
+			return deleting != nil && strings.Contains(deleting.Message, "disruption budget")
+		})
+	})
+	p.cluster.Spec.NodePools = nil
+	objs, err := machine.Objects(p.cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (&kube.Applier{Client: p.Client}).Apply(t.Context(), p.owner(), objs); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "for the last machine to go", func(ctx context.Context) bool { return !p.get(ctx, m, func() bool { return true }) })
+	if p.get(t.Context(), pod, func() bool { return !pod.DeletionTimestamp.IsZero() }) {
+		t.Error("the cluster's DNS was evicted before the machine went")
 	}
 }

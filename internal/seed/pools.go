@@ -24,6 +24,7 @@ var (
 	poolKinds = []schema.GroupVersionKind{
 		clusterv1.GroupVersion.WithKind("MachineDeployment"),
 		clusterv1.GroupVersion.WithKind("MachineHealthCheck"),
+		clusterv1.GroupVersion.WithKind("MachineDrainRule"),
 	}
 	templateKinds = []schema.GroupVersionKind{
 		v1alpha1.GroupVersion.WithKind("ProviderMachineTemplate"),

@@ -4,6 +4,7 @@
 package api_test
 
 import (
+	"context"
 	"bytes"
 	"errors"
 	"io"
@@ -18,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -188,6 +190,30 @@ func TestClusterIDStays(t *testing.T) {
 	}
 	cluster.Status.ID = "jihgfedcba"
 	check(t, c.Status().Update(t.Context(), cluster), "id cannot be changed")
+}
+
+// A merge patch leaves out what is zero before and after; kubectl would show nothing there.
+func TestCountsAreThereWhenTheyAreZero(t *testing.T) {
+	c := newClient(t)
+	for kind, tc := range map[string]struct{ spec, field string }{
+		"Project":  {`{}`, "clusters"},
+		"Seed":     {`{}`, "clusters"},
+		"Cluster":  {`{datacenter: a, version: 1.37.2}`, "readyNodes"},
+		"NodePool": {`{cluster: a, provider: {local: {}}}`, "readyReplicas"},
+	} {
+		obj := object(t, kind, "counted", tc.spec)
+		if err := c.Create(t.Context(), obj); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Delete(context.Background(), obj) })
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"status": {"conditions": []}}`))
+		if err := c.Status().Patch(t.Context(), obj, patch); err != nil {
+			t.Fatal(err)
+		}
+		if n, found, err := unstructured.NestedInt64(obj.Object, "status", tc.field); n != 0 || !found || err != nil {
+			t.Errorf("%s: status.%s is %d, %v, %v", kind, tc.field, n, found, err)
+		}
+	}
 }
 
 func TestNodePoolScales(t *testing.T) {

@@ -91,7 +91,7 @@ func TestPodsMayDoNothingButTheirWork(t *testing.T) {
 		}
 	}
 	slices.Sort(seen)
-	want := []string{"canopy-alertmanager", "canopy-gateway", "canopy-master", "canopy-prometheus", "canopy-seed"}
+	want := []string{"canopy-alertmanager", "canopy-api", "canopy-gateway", "canopy-master", "canopy-prometheus", "canopy-seed"}
 	if !slices.Equal(seen, want) {
 		t.Errorf("the chart has the workloads %v, want %v", seen, want)
 	}
@@ -103,7 +103,7 @@ func TestTheMasterCanBeLeftAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, all := range docs {
-		if rest := strings.Join(all, "\n"); strings.Contains(rest, "canopy-master") {
+		if rest := strings.Join(all, "\n"); strings.Contains(rest, "canopy-master") || strings.Contains(rest, "canopy-api") {
 			t.Errorf("master.enabled=false leaves in %s:\n%s", name, rest)
 		}
 	}

@@ -46,7 +46,8 @@ spec:
 `
 
 func TestAUserClusterRunsPods(t *testing.T) {
-	c := create(t, "e2e-pods", `version: 1.37.2, `+fmt.Sprintf(pool, 2))
+	const spec = `version: 1.37.2, coreDNS: {replicas: 2}`
+	c := create(t, "e2e-pods", spec+`, `+fmt.Sprintf(pool, 2))
 	c.ready(3 * time.Minute)
 	k := c.inside()
 	k.apply(workloads)
@@ -81,11 +82,18 @@ func TestAUserClusterRunsPods(t *testing.T) {
 	})
 	t.Run("a network policy keeps others out", func(t *testing.T) { networkPolicy(t, kube{t, k.kubeconfig}) })
 	t.Run("a volume holds data", func(t *testing.T) { volume(t, kube{t, k.kubeconfig}) })
-	t.Run("pools scale down to nothing", func(t *testing.T) {
+	t.Run("a pool shrinks, and goes with its last machine", func(t *testing.T) {
 		c := cluster{t, c.name, c.namespace}
-		c.apply(`version: 1.37.2, ` + fmt.Sprintf(pool, 1))
+		c.apply(spec + `, ` + fmt.Sprintf(pool, 1))
 		kube{t, k.kubeconfig}.wantOutput("1", 2*time.Minute, "get", "nodes", "-o", "go-template={{len .items}}")
 		c.ready(time.Minute)
+		// Both DNS servers and both ends of the tunnel are on this one now, and their budgets let one of each go.
+		c.apply(spec)
+		kube{t, k.kubeconfig}.wantOutput("0", 2*time.Minute, "get", "nodes", "-o", "go-template={{len .items}}")
+		eventually(t, "the machines are gone", time.Minute, func() (bool, string) {
+			left := c.status("{.status.nodePools}")
+			return left == "" || left == "[]", left
+		})
 	})
 }
 
@@ -157,7 +165,7 @@ func volume(t *testing.T, k kube) {
 	k.wantOutput(strings.TrimSpace(first), time.Minute, "exec", "deployment/writer", "--", "cat", "/data/first")
 }
 
-func TestAnUpgradeKeepsData(t *testing.T) {
+func anUpgradeKeepsData(t *testing.T) {
 	c := create(t, "e2e-upgrade", `version: 1.36.3, `+fmt.Sprintf(pool, 1))
 	c.ready(4 * time.Minute)
 	k := c.inside()

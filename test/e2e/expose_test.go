@@ -85,7 +85,7 @@ spec:
       volumes: [{name: data, persistentVolumeClaim: {claimName: failures}}]
 `
 
-func TestALiveClusterMovesToTheGateway(t *testing.T) {
+func aLiveClusterMovesToTheGateway(t *testing.T) {
 	c := create(t, "e2e-move", `version: 1.37.2, expose: {strategy: NodePort}, `+fmt.Sprintf(pool, 1))
 	c.ready(3 * time.Minute)
 	old := c.inside()

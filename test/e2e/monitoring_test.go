@@ -47,7 +47,7 @@ func wantQuery(t *testing.T, namespace, pod, promQL string, within time.Duration
 	})
 }
 
-func TestMonitoring(t *testing.T) {
+func monitoring(t *testing.T) {
 	c := create(t, "e2e-watched", `version: 1.37.2, `+fmt.Sprintf(pool, 1))
 	c.ready(3 * time.Minute)
 	c.inside().apply(`

