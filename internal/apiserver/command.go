@@ -37,7 +37,7 @@ type flags struct {
 	// publicURL is where people reach the server; issuer: it is an issuer of tokens itself.
 	publicURL string
 	issuer    bool
-	version      string
+	version   string
 }
 
 // NewCommand returns the command that serves the API.
