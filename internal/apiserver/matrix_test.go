@@ -136,7 +136,7 @@ func bodies(kind string) string {
 		"users":           `{"metadata":{"name":"NAME"},"spec":{"email":"matrix@example.com"}}`,
 		"projects":        `{"metadata":{"name":"NAME"},"spec":{"displayName":"Matrix"}}`,
 		"presets":         `{"metadata":{"name":"NAME"},"spec":{"provider":"local","secretName":"matrix"}}`,
-		"seeds":           `{"metadata":{"name":"NAME"},"spec":{"kubeconfigSecretName":"none"}}`,
+		"seeds":           `{"metadata":{"name":"NAME"},"spec":{"kubeconfigSecretName":"none","install":"Manual"}}`,
 		"datacenters":     `{"metadata":{"name":"NAME"},"spec":{"seed":"matrix",` + local + `}}`,
 		"releases":        `{"metadata":{"name":"NAME"},"spec":{}}`,
 		"clusters":        `{"metadata":{"name":"NAME"},"spec":` + cluster + `}`,
@@ -171,11 +171,15 @@ func matrixProject(t *testing.T) {
 	}
 	admin, owner := shared.as(t, people['a']), shared.as(t, people['o'])
 	for _, kind := range []string{"users", "presets", "seeds", "datacenters", "releases", "templates"} {
-		admin.do(http.MethodPost, "/api/v1/"+kind, strings.ReplaceAll(bodies(kind), "NAME", matrixObjects()[kind].GetName())).is(t, http.StatusCreated)
+		if a := admin.do(http.MethodPost, "/api/v1/"+kind, strings.ReplaceAll(bodies(kind), "NAME", matrixObjects()[kind].GetName())); a.StatusCode != http.StatusCreated {
+			t.Errorf("making one of %s: %s", kind, a.body)
+		}
 	}
 	for _, kind := range []string{"clusters", "clusters/shop/nodepools", "sshkeys", "templates", "clustersets", "serviceaccounts"} {
 		last := kind[strings.LastIndex(kind, "/")+1:]
-		owner.do(http.MethodPost, "/api/v1/projects/matrix/"+kind, strings.ReplaceAll(bodies(last), "NAME", matrixObjects()[last].GetName())).is(t, http.StatusCreated)
+		if a := owner.do(http.MethodPost, "/api/v1/projects/matrix/"+kind, strings.ReplaceAll(bodies(last), "NAME", matrixObjects()[last].GetName())); a.StatusCode != http.StatusCreated {
+			t.Errorf("making one of %s: %s", kind, a.body)
+		}
 	}
 }
 
