@@ -21,9 +21,6 @@ func (s *Server) routes() {
 	serveCertificates(s)
 	serveTokens(s)
 	serveSelf(s)
-	serveKubeconfig(s)
-	serveCertificates(s)
-	serveTokens(s)
 	serveRecords(s)
 	serveWatch(s)
 }
