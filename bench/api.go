@@ -76,7 +76,10 @@ func serveAPI() error {
 	fmt.Println(listener.Addr())
 	web := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: time.Second}
 	context.AfterFunc(ctx, func() { _ = web.Close() })
-	return web.Serve(listener)
+	if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
 
 // apiBench is an API with clusters that nobody hosts.

@@ -57,8 +57,8 @@ type AccessRequestSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m') && duration(self) <= duration('24h')",message="must be between ten minutes and a day, such as 1h"
 	TTL string `json:"ttl,omitempty"`
 
-	// request is a PEM-encoded PKCS #10 certificate request, whose common name is user and whose organization is
-	// "canopy:admins" or "canopy:viewers". Its key stays with whoever made it.
+	// request is a PEM-encoded PKCS #10 certificate request, for the common name <user> and the organization "canopy:admins", or
+	// for "canopy:viewer:<user>" and "canopy:viewers". Its key stays with whoever made it.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1

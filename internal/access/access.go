@@ -158,6 +158,15 @@ func GroupOf(role canopyv1alpha1.CertificateRole) string {
 	return usercluster.ViewerGroup
 }
 
+// NameOf returns the name that a certificate with a role is for. A viewer's is not the user's own, by which the user may have
+// more rights in the cluster; no issuer can give it.
+func NameOf(role canopyv1alpha1.CertificateRole, user string) string {
+	if role == canopyv1alpha1.CertificateViewer {
+		return "canopy:viewer:" + user
+	}
+	return user
+}
+
 // CheckRequest says why a certificate request is not one for just the user and the groups of req.
 func CheckRequest(request []byte, req Request) error {
 	block, rest := pem.Decode(request)

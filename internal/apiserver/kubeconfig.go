@@ -74,7 +74,7 @@ func (s *Server) kubeconfig(ctx context.Context, at place) ([]byte, error) {
 	return clientcmd.Write(*config)
 }
 
-// cluster returns the cluster of a path whose API can be reached, after it is known that the caller may do something with it.
+// reachable returns the cluster of a path whose API can be reached, after it is known that the caller may do something with it.
 func (s *Server) reachable(ctx context.Context, verb, subresource string, at place) (*v1alpha1.Cluster, error) {
 	question := Question{
 		Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: "clusters", Subresource: subresource,
@@ -138,7 +138,11 @@ func serveCertificates(s *Server) {
 		"A kubeconfig with a client certificate and its key, which are kept nowhere. It cannot be revoked.")
 	op.Tags, op.DefaultStatus = []string{"clusters"}, http.StatusOK
 	huma.Register(s.api, op, func(ctx context.Context, in *certificateInput) (*kubeconfigOutput, error) {
-		config, err := s.certificate(ctx, in)
+		var config []byte
+		_, err := s.audited(ctx, act{verb: "create", resource: "clusters/" + in.Body.Role + "kubeconfig", place: in.Place, fields: []string{"role", "ttl"}}, func() (out outcome, err error) {
+			config, err = s.certificate(ctx, in)
+			return outcome{status: http.StatusOK}, err
+		})
 		if err != nil {
 			return nil, fail(ctx, err)
 		}
@@ -156,14 +160,15 @@ func (s *Server) certificate(ctx context.Context, in *certificateInput) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	who := access.Request{User: callOf(ctx).user.GetName(), Groups: []string{access.GroupOf(role)}}
+	caller := callOf(ctx).user.GetName()
+	who := access.Request{User: access.NameOf(role, caller), Groups: []string{access.GroupOf(role)}}
 	csr, key, err := access.NewRequest(who)
 	if err != nil {
 		return nil, err
 	}
 	request := &v1alpha1.AccessRequest{
 		ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, GenerateName: cluster.Name + "-"},
-		Spec:       v1alpha1.AccessRequestSpec{Cluster: cluster.Name, User: who.User, Role: role, TTL: cmp.Or(in.Body.TTL, "1h"), Request: string(csr)},
+		Spec:       v1alpha1.AccessRequestSpec{Cluster: cluster.Name, User: caller, Role: role, TTL: cmp.Or(in.Body.TTL, "1h"), Request: string(csr)},
 	}
 	if err := s.requests(WriteQuery{}).Create(ctx, request); err != nil {
 		return nil, err

@@ -17,10 +17,10 @@ func (s *Server) routes() {
 	serveMembers(s)
 	serveDetails(s)
 	serveMachines(s)
-	serveSelf(s)
 	serveKubeconfig(s)
 	serveCertificates(s)
 	serveTokens(s)
+	serveSelf(s)
 	serveRecords(s)
 	serveWatch(s)
 }

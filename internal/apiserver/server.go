@@ -66,7 +66,7 @@ type Server struct {
 	// docs is the page that explains the API.
 	docs   []byte
 	access *Access
-	// own reads and writes what is the server's own: the records of changes.
+	// own reads and writes what is the server's own: the records of changes, and what tokens are bound to.
 	own client.Client
 	// asCaller writes as whoever the context's request is from.
 	asCaller client.WithWatch

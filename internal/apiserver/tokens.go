@@ -81,7 +81,11 @@ func serveTokens(s *Server) {
 	create := operation(http.MethodPost, tokenPath, "createToken", "Make a token of a service account")
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(s.api, create, func(ctx context.Context, in *newTokenInput) (*tokenOutput, error) {
-		token, err := s.newToken(ctx, in)
+		var token *Token
+		_, err := s.audited(ctx, act{verb: "create", resource: "serviceaccounts/token", place: in.Place, fields: []string{"ttl"}}, func() (out outcome, err error) {
+			token, err = s.newToken(ctx, in)
+			return outcome{status: http.StatusCreated}, err
+		})
 		if err != nil {
 			return nil, fail(ctx, err)
 		}
@@ -91,7 +95,10 @@ func serveTokens(s *Server) {
 	remove := operation(http.MethodDelete, tokenPath+"/{token}", "revokeToken", "Revoke a token of a service account")
 	remove.DefaultStatus, remove.Tags, remove.Parameters = http.StatusNoContent, []string{"tokens"}, pathParameters(tokenPath)
 	huma.Register(s.api, remove, func(ctx context.Context, in *oldTokenInput) (*struct{}, error) {
-		return nil, fail(ctx, s.revokeToken(ctx, in))
+		_, err := s.audited(ctx, act{verb: "delete", resource: "serviceaccounts/token", place: in.Place, fields: []string{in.ID}}, func() (outcome, error) {
+			return outcome{status: http.StatusNoContent}, s.revokeToken(ctx, in)
+		})
+		return nil, fail(ctx, err)
 	})
 }
 
@@ -120,13 +127,13 @@ func (s *Server) tokens(ctx context.Context, at place) ([]Token, error) {
 	}
 	tokens := make([]Token, 0, len(secrets))
 	for i := range secrets {
-		tokens = append(tokens, boundToken(&secrets[i]))
+		tokens = append(tokens, shownToken(&secrets[i]))
 	}
 	slices.SortFunc(tokens, func(a, b Token) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
 	return tokens, nil
 }
 
-func boundToken(secret *corev1.Secret) Token {
+func shownToken(secret *corev1.Secret) Token {
 	token := Token{
 		ID: secret.Name, Description: secret.Annotations[login.AnnotationDescription], CreatedBy: secret.Annotations[login.AnnotationCreatedBy],
 		Created: secret.CreationTimestamp.UTC(),
@@ -181,7 +188,7 @@ func (s *Server) newToken(ctx context.Context, in *newTokenInput) (*Token, error
 	if err := kube.CreateSubResource(ctx, s.asCaller, account, "token", request); err != nil {
 		return nil, errors.Join(err, kube.Delete(context.WithoutCancel(ctx), s.own, secret))
 	}
-	token := boundToken(secret)
+	token := shownToken(secret)
 	token.Token, token.Expires = request.Status.Token, request.Status.ExpirationTimestamp.UTC()
 	return &token, nil
 }
@@ -193,7 +200,7 @@ func (s *Server) dropExpired(ctx context.Context, at place) error {
 		return err
 	}
 	for i := range secrets {
-		if boundToken(&secrets[i]).Expires.Before(time.Now()) {
+		if shownToken(&secrets[i]).Expires.Before(time.Now()) {
 			if err := kube.Delete(ctx, s.own, &secrets[i]); err != nil {
 				return err
 			}

@@ -27,6 +27,9 @@ import (
 // ExtraIssuer is the key of user.Info's extra that says which issuer somebody was known by.
 const ExtraIssuer = "canopy.dev/issuer"
 
+// ExtraSession is the key of what identifies a browser's session without letting anybody in.
+const ExtraSession = "canopy.dev/session"
+
 // trusted are the issuers whose tokens are taken now.
 type trusted struct {
 	issuers []trustedIssuer
@@ -130,7 +133,11 @@ func (t trustedIssuer) authenticate(ctx context.Context, token string) (*authent
 	if u.GetName() == "" || identity.IsReserved(u.GetName()) || slices.ContainsFunc(u.GetGroups(), identity.IsReserved) {
 		return nil, false, fmt.Errorf("the issuer %s names a user or a group that is reserved", t.Name)
 	}
-	response.User = &user.DefaultInfo{Name: u.GetName(), Groups: u.GetGroups(), Extra: map[string][]string{ExtraIssuer: {t.Name}}}
+	extra := map[string][]string{ExtraIssuer: {t.Name}}
+	if id := u.GetExtra()[user.CredentialIDKey]; len(id) > 0 {
+		extra[user.CredentialIDKey] = id
+	}
+	response.User = &user.DefaultInfo{Name: u.GetName(), Groups: u.GetGroups(), Extra: extra}
 	return response, true, nil
 }
 

@@ -6,6 +6,7 @@ package login
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
@@ -63,7 +64,7 @@ var errCSRF = errors.New("the request changes something and does not have the se
 
 // authenticateSession says who the holder of a session's cookie is.
 func (s *Service) authenticateSession(r *http.Request) (*authenticator.Response, bool, error) {
-	_, record, err := s.session(r)
+	key, record, err := s.session(r)
 	if err != nil || record == nil {
 		return nil, false, err
 	}
@@ -74,7 +75,9 @@ func (s *Service) authenticateSession(r *http.Request) (*authenticator.Response,
 		return nil, false, err
 	}
 	v := record.Value
-	return &authenticator.Response{User: &user.DefaultInfo{Name: v.User, Groups: v.Groups, Extra: map[string][]string{ExtraIssuer: {v.Issuer}}}}, true, nil
+	sum := sha256.Sum256([]byte("session " + key))
+	extra := map[string][]string{ExtraIssuer: {v.Issuer}, ExtraSession: {hex.EncodeToString(sum[:8])}}
+	return &authenticator.Response{User: &user.DefaultInfo{Name: v.User, Groups: v.Groups, Extra: extra}}, true, nil
 }
 
 func changes(method string) bool {
