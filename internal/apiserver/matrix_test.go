@@ -153,7 +153,7 @@ func bodies(kind string) string {
 // matrixProject makes the project and everything in it, once; raw objects are made through the API, which fills them in.
 func matrixProject(t *testing.T) {
 	t.Helper()
-	shared.callers = newLimits(1e6, 1e6)
+	shared.callers, shared.strangers = newLimits(1e6, 1e6), newLimits(1e6, 1e6)
 	for name, spec := range map[string]v1alpha1.UserSpec{"grace": {Email: people['a'], Admin: true}, "greta": {Email: people['g'], GlobalViewer: true}} {
 		if err := shared.kube.Create(t.Context(), &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}); err != nil {
 			t.Fatal(err)
@@ -269,7 +269,7 @@ func (d documented) ask(t *testing.T, c caller) int {
 
 // TestNoRequestBreaksTheServer sends what each operation's own schema allows, and what it does not.
 func TestNoRequestBreaksTheServer(t *testing.T) {
-	shared.callers = newLimits(1e6, 1e6)
+	shared.callers, shared.strangers = newLimits(1e6, 1e6), newLimits(1e6, 1e6)
 	random := rand.New(rand.NewPCG(1, 2))
 	admin := shared.as(t, "system:serviceaccount:fuzz:fuzz") // may do nothing: what is asked is how it is refused
 	owner := shared.as(t, people['o'])
