@@ -98,7 +98,7 @@ func kubernetes(in Input) corev1.Container {
 			{Name: "kcm", ContainerPort: controllerManagerPort, Protocol: corev1.ProtocolTCP},
 			{Name: "scheduler", ContainerPort: schedulerPort, Protocol: corev1.ProtocolTCP},
 		},
-		Resources:       podspec.Requests("100m", "192Mi"),
+		Resources:       podspec.Requests("50m", "192Mi"), // at rest it takes 25m to 40m
 		SecurityContext: podspec.Restricted(),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "keys", MountPath: keysDir, ReadOnly: true},

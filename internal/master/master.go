@@ -43,8 +43,6 @@ type Options struct {
 
 	// Clock is the real one outside of tests.
 	Clock clock.PassiveClock
-	// skipNameValidation lets one process run several masters, one after the other.
-	skipNameValidation bool
 }
 
 // Run runs the master manager until ctx ends.
@@ -78,7 +76,7 @@ func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
 		LeaderElection:                opts.LeaderElection,
 		LeaderElectionID:              "canopy-master",
 		LeaderElectionReleaseOnCancel: true,
-		Controller:                    ctrlconfig.Controller{SkipNameValidation: &opts.skipNameValidation},
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: new(true)}, // one process may run several masters, one after the other
 		Cache: cache.Options{
 			DefaultTransform: kube.Slim(),
 			ByObject: map[client.Object]cache.ByObject{

@@ -159,7 +159,7 @@ func runMaster(t *testing.T, mods ...func(*rest.Config)) func() {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	opts := Options{HealthAddress: "0", MetricsAddress: "0", Workers: 4, ProbePeriod: 200 * time.Millisecond, skipNameValidation: true}
+	opts := Options{HealthAddress: "0", MetricsAddress: "0", Workers: 4, ProbePeriod: 200 * time.Millisecond}
 	config := rest.CopyConfig(&masterConfig)
 	config.Impersonate = rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:" + v1alpha1.SystemNamespace + ":canopy-master", Groups: []string{"system:authenticated"},
