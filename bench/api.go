@@ -240,7 +240,7 @@ func (b *apiBench) streams(ctx context.Context) error {
 	var begin time.Time
 	var seen sync.WaitGroup
 	for i := range apiStreams {
-		resp, err := b.do(ctx, "/api/v1/watch?kinds=clusters", i)
+		resp, err := b.do(ctx, "/api/v1/watch?kinds=clusters", i) //nolint:bodyclose // who reads it closes it
 		if err != nil {
 			return err
 		}

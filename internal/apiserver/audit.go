@@ -132,7 +132,7 @@ func tokenOf(info user.Info) string {
 func (s *Server) keepRecord(ctx context.Context, record *v1alpha1.AuditRecord, a act) error {
 	namespaces := []string{v1alpha1.SystemNamespace}
 	// The records of a project that is deleted would go with it.
-	if record.Spec.Project != "" && !(a.resource == "projects" && a.verb == "delete") {
+	if record.Spec.Project != "" && (a.resource != "projects" || a.verb != "delete") {
 		namespaces = append([]string{v1alpha1.ProjectNamespacePrefix + record.Spec.Project}, namespaces...)
 	}
 	var err error

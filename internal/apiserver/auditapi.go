@@ -64,6 +64,7 @@ func serveRecords(s *Server) {
 			if err != nil {
 				return nil, fail(ctx, err)
 			}
+			//nolint:contextcheck // the request of hctx has it
 			return &exportOutput{Body: func(hctx huma.Context) { s.export(hctx, in.Place, first) }}, nil
 		})
 		operations := operation(http.MethodGet, in.path+"/operations", "list"+in.noun+"Operations", "List how far changes "+in.of+" have come, the newest first")

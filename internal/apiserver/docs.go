@@ -54,7 +54,7 @@ func renderDocs(document *huma.OpenAPI) ([]byte, error) {
 		return cmp.Or(cmp.Compare(a.Tag, b.Tag), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
 	})
 	var problems []docsProblem
-	for _, code := range slices.SortedFunc(maps.Keys(problemKinds), func(a, b Code) int { return cmp.Compare(a, b) }) {
+	for _, code := range slices.SortedFunc(maps.Keys(problemKinds), cmp.Compare) {
 		kind := problemKinds[code]
 		problems = append(problems, docsProblem{code, kind.status, kind.title, kind.owner, kind.hint, kind.retryable})
 	}

@@ -82,7 +82,7 @@ var problemKinds = map[Code]problemKind{
 }
 
 // Problem is what every error looks like: RFC 9457, with what a program needs to decide what to do next.
-type Problem struct {
+type Problem struct { //nolint:errname // RFC 9457 names it so
 	Type      string        `json:"type" doc:"Where the code is explained." example:"/docs#ERR_PRECONDITION_FAILED"`
 	Title     string        `json:"title" doc:"What kind of problem it is; the same for all with this code."`
 	Status    int           `json:"status" doc:"The status of the response."`
@@ -162,9 +162,9 @@ func frameworkProblem(status int, message string, errs ...error) huma.StatusErro
 		}
 		var detailed huma.ErrorDetailer
 		if errors.As(err, &detailed) {
-			p.at(detailed.ErrorDetail().Location, detailed.ErrorDetail().Message)
+			p = p.at(detailed.ErrorDetail().Location, detailed.ErrorDetail().Message)
 		} else if err != nil {
-			p.at("", err.Error())
+			p = p.at("", err.Error())
 		}
 	}
 	return p
@@ -269,7 +269,7 @@ func invalidProblem(status metav1.Status) *Problem {
 		return p
 	}
 	for _, cause := range status.Details.Causes {
-		p.at(bodyLocation(cause.Field), cause.Message)
+		p = p.at(bodyLocation(cause.Field), cause.Message)
 	}
 	if len(p.Errors) > 0 {
 		p.Detail = fmt.Sprintf("%s %s is not valid", kindOfStatus(status), nameOfStatus(status))
@@ -294,7 +294,7 @@ func strictProblem(status metav1.Status) *Problem {
 	}
 	p := problem(CodeInvalid, "the request has fields that are not known")
 	for _, field := range fields {
-		p.at(bodyLocation(field[2]), field[1]+" field")
+		p = p.at(bodyLocation(field[2]), field[1]+" field")
 	}
 	return p
 }

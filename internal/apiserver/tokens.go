@@ -6,13 +6,12 @@ package apiserver
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"crypto/rand"
 
 	"github.com/danielgtaylor/huma/v2"
 	authenticationv1 "k8s.io/api/authentication/v1"

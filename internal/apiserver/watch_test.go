@@ -37,7 +37,7 @@ func (c caller) watch(query string, headers ...string) *watcher {
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	resp, err := http.DefaultTransport.RoundTrip(req) //nolint:bodyclose // who reads it closes it
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestASlowClientIsLetGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.(*net.TCPConn).SetReadBuffer(4096)
 	fmt.Fprintf(conn, "GET %s?kinds=projects HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer system:serviceaccount:a:slow\r\n\r\n", watchPath, address)
 	f := shared.byKind["projects"]

@@ -150,9 +150,9 @@ func newWatchCommand() *cobra.Command {
 
 		ValidArgsFunction: completeReferences,
 	}
-	o.clientFlags.add(cmd)
+	o.add(cmd)
 	o.addCluster(cmd)
-	o.Options.AddFlags(cmd.Flags())
+	o.AddFlags(cmd.Flags())
 	return cmd
 }
 
@@ -165,7 +165,7 @@ func (o *getOptions) watchAll(ctx context.Context, s *session, references []refe
 		}
 	}
 	project := ""
-	if n.scope != global && !(n.everywhere && (o.all || s.current.Project == "")) {
+	if n.scope != global && (!n.everywhere || !o.all && s.current.Project != "") {
 		var err error
 		if project, err = s.project(ctx); err != nil {
 			return err

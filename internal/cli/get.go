@@ -48,9 +48,9 @@ Without a project, clusters of all your projects are listed. Where you have one 
 			return o.run(cmd, args)
 		},
 	}
-	o.clientFlags.add(cmd)
+	o.add(cmd)
 	o.addCluster(cmd)
-	o.Options.AddFlags(cmd.Flags())
+	o.AddFlags(cmd.Flags())
 	cmd.Flags().StringVarP(&o.selector, "selector", "l", "", "only what has these labels, such as team=shop,stage!=test")
 	cmd.Flags().BoolVarP(&o.all, "all-projects", "A", false, "of all your projects, whichever is chosen")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "go on with every change")

@@ -52,7 +52,7 @@ Machines log in with the token of a service account: through --token-stdin, or w
 		Args: cobra.MaximumNArgs(1),
 		RunE: o.run,
 	}
-	o.clientFlags.add(cmd)
+	o.add(cmd)
 	cmd.Flags().StringVar(&o.name, "name", "", "what to call the platform, in canopy context ls; the default is its host")
 	cmd.Flags().StringVar(&o.issuer, "issuer", "", "where to log in, if the platform has several ways")
 	cmd.Flags().StringVar(&o.caFile, "ca-file", "", "certificates of the authority that the platform's are signed by, if it has its own")
@@ -458,7 +458,7 @@ to have it so everywhere:
   export CANOPY_SESSION_ID=$$`,
 		Example: "  canopy target project payments\n  canopy target cluster shop\n  canopy target https://canopy.example.com/projects/payments/clusters/shop\n  canopy target unset",
 		Args:    cobra.MaximumNArgs(2),
-		RunE:    func(cmd *cobra.Command, args []string) error { return f.target(cmd, args) },
+		RunE:    f.target,
 
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 0 {

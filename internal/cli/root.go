@@ -123,7 +123,7 @@ func sentence(words []string) string {
 
 // Main runs the command and returns its exit code.
 func Main(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	cmd := NewCommand()
+	cmd := NewCommand() //nolint:contextcheck // commands are given theirs when they run
 	cmd.SetArgs(args)
 	cmd.SetIn(in)
 	cmd.SetOut(out)

@@ -109,7 +109,7 @@ func (c *client) AccessTokenType() op.AccessTokenType { return op.AccessTokenTyp
 
 func (c *client) IsScopeAllowed(scope string) bool { return slices.Contains(Scopes(), scope) }
 
-func (c *client) RestrictAdditionalIdTokenScopes() func([]string) []string { //nolint:revive // the provider's name
+func (c *client) RestrictAdditionalIdTokenScopes() func([]string) []string {
 	return func(scopes []string) []string { return scopes }
 }
 

@@ -85,7 +85,9 @@ func (s *storage) CreateAccessAndRefreshTokens(ctx context.Context, request op.T
 		}
 		return tokenID(used.key, expires), used.key + "." + secret, expires, nil
 	}
-	key, authTime, client := random(16), s.store.Now(), ""
+	key := random(16)
+	var authTime time.Time
+	var client string
 	switch r := request.(type) {
 	case *authRequest:
 		key, authTime, client = r.grant, r.AuthTime, r.Client

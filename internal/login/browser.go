@@ -14,11 +14,10 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	oidcclient "github.com/zitadel/oidc/v3/pkg/client"
 	"golang.org/x/oauth2"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/internal/sealed"
 	"canopy.dev/canopy/internal/secretstore"
@@ -273,5 +272,5 @@ func (s *Service) showSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := record.Value
-	writeJSON(w, http.StatusOK, map[string]any{"user": v.User, "groups": v.Groups, "issuer": v.Issuer, "csrfToken": v.CSRF, "expires": record.Expires})
+	writeJSON(w, map[string]any{"user": v.User, "groups": v.Groups, "issuer": v.Issuer, "csrfToken": v.CSRF, "expires": record.Expires})
 }

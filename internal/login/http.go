@@ -13,10 +13,9 @@ import (
 
 func decodePart(part string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(part) }
 
-func writeJSON(w http.ResponseWriter, status int, value any) {
+func writeJSON(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(value) // who does not wait for the answer does not get it
 }
 

@@ -202,5 +202,5 @@ func (s *Service) Describe(w http.ResponseWriter, _ *http.Request) {
 			Browser: issuer.BrowserClientID != "", CertificateAuthority: issuer.CertificateAuthority,
 		})
 	}
-	writeJSON(w, http.StatusOK, answer)
+	writeJSON(w, answer)
 }

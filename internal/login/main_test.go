@@ -105,7 +105,7 @@ func newPlatform(t *testing.T) *platform {
 			http.Error(w, "nobody", http.StatusUnauthorized)
 			return
 		}
-		writeJSON(w, http.StatusOK, map[string]any{"name": response.User.GetName(), "groups": response.User.GetGroups()})
+		writeJSON(w, map[string]any{"name": response.User.GetName(), "groups": response.User.GetGroups()})
 	})
 	p.issuer = identity.Issuer{
 		Issuer: hostingv1alpha1.Issuer{
@@ -279,10 +279,10 @@ func newForeign(t *testing.T) *foreign {
 	f := &foreign{key: key}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]any{"issuer": f.URL, "jwks_uri": f.URL + "/keys", "id_token_signing_alg_values_supported": []string{"ES256"}})
+		writeJSON(w, map[string]any{"issuer": f.URL, "jwks_uri": f.URL + "/keys", "id_token_signing_alg_values_supported": []string{"ES256"}})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "k", Algorithm: "ES256", Use: "sig"}}})
+		writeJSON(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "k", Algorithm: "ES256", Use: "sig"}}})
 	})
 	f.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(f.Close)

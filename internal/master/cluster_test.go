@@ -104,22 +104,6 @@ func (c *clusterTest) hosted() []hostingv1alpha1.HostedCluster {
 	return list.Items
 }
 
-// live returns the names of the cluster's namespaces on the seed that are not being deleted.
-func (c *clusterTest) live() []string {
-	c.Helper()
-	list := &corev1.NamespaceList{}
-	if err := c.seed.List(c.Context(), list, client.MatchingLabels{v1alpha1.LabelProject: c.project.Name}); err != nil {
-		c.Fatal(err)
-	}
-	var names []string
-	for _, ns := range list.Items {
-		if ns.DeletionTimestamp.IsZero() {
-			names = append(names, ns.Name)
-		}
-	}
-	return names
-}
-
 // collect does what a namespace controller would: namespaces that are to go are gone.
 func (c *clusterTest) collect() {
 	c.Helper()
