@@ -314,16 +314,6 @@ func (i *installTest) isReconciled() {
 	go func() {
 		ended <- master.Run(ctx, i.config, master.Options{HealthAddress: "0", MetricsAddress: "0", Workers: 2, ProbePeriod: time.Second})
 	}()
-	i.Cleanup(func() {
-		if i.Failed() {
-			clusters := &v1alpha1.ClusterList{}
-			if err := i.List(context.Background(), clusters); err == nil && len(clusters.Items) > 0 {
-				i.Logf("the Cluster's conditions: %+v", clusters.Items[0].Status)
-			}
-			stop()
-			i.Logf("the master: %v", <-ended)
-		}
-	})
 	cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: namespace}}
 	i.eventually("the Cluster is handed to the seed anew", func(ctx context.Context) bool {
 		return i.Get(ctx, client.ObjectKeyFromObject(cluster), cluster) == nil && cluster.Status.TargetVersion == "1.37.2"

@@ -18,6 +18,7 @@ import (
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/install"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/secretstore"
 	"canopy.dev/canopy/internal/steps"
 )
 
@@ -37,11 +38,11 @@ func (i *installation) uninstall(ctx context.Context) error {
 		return nil
 	}
 	fmt.Fprintf(i.out, `
-Canopy is uninstalled. On purpose, this is still there: the kinds with all objects of them, such as projects, and the namespace
-%s with all credentials and the samples of Prometheus. With these, canopy install apply goes on where it ended.
+Canopy is uninstalled. On purpose, this is still there: the kinds with all objects of them, such as projects, and the namespaces
+%s with all credentials and the samples of Prometheus, and %s with users and logins. With these, canopy install apply goes on where it ended.
 
   canopy install uninstall --delete-data    # deletes them, too
-`, v1alpha1.SystemNamespace)
+`, v1alpha1.SystemNamespace, secretstore.Namespace)
 	return nil
 }
 
@@ -97,6 +98,7 @@ func (i *installation) removeData(ctx context.Context) error {
 		{rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBindingList"), client.MatchingLabels{v1alpha1.LabelManagedBy: "users"}},
 		{corev1.SchemeGroupVersion.WithKind("NamespaceList"), client.HasLabels{v1alpha1.LabelProject}},
 		{corev1.SchemeGroupVersion.WithKind("NamespaceList"), client.MatchingFields{"metadata.name": v1alpha1.SystemNamespace}},
+		{corev1.SchemeGroupVersion.WithKind("NamespaceList"), client.MatchingFields{"metadata.name": secretstore.Namespace}},
 	} {
 		if _, err := i.removeAll(ctx, left.gvk, left.which); err != nil {
 			return err
