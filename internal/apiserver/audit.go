@@ -5,33 +5,31 @@ package apiserver
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/audit"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/login"
 )
 
 const (
-	// auditAge and auditNumber are how long records are kept, and how many of a project.
-	auditAge, auditNumber = 90 * 24 * time.Hour, 2000
+	// auditAge is how long records are kept; auditNumber how many of a project, and platformNumber of what is in none, such as
+	// the logins of everybody.
+	auditAge, auditNumber, platformNumber = 90 * 24 * time.Hour, 2000, 10_000
 	// pruneEvery is how often those that are too old or too many are looked for.
 	pruneEvery = time.Hour
 	// idempotencyAge is how long an Idempotency-Key is remembered.
 	idempotencyAge = 24 * time.Hour
-	// completion is how long it may take to record what has come of a request, whatever becomes of the request's client.
-	completion = 5 * time.Second
 )
 
 // act is what somebody wants to do, for the record.
@@ -56,40 +54,32 @@ type outcome struct {
 	object client.Object
 }
 
-// audited makes a change that is recorded, before and after: a change that cannot be recorded is not made. It returns the record's
-// path as an operation.
+// audited makes a change that is recorded. It returns the record's path as an operation.
 func (s *Server) audited(ctx context.Context, a act, change func() (outcome, error)) (operation string, err error) {
 	if a.dryRun {
 		_, err := change()
 		return "", err
 	}
-	record := newRecord(ctx, a, time.Now())
-	if err := s.keepRecord(ctx, record, a); err != nil {
-		return "", err
-	}
-	result, err := change()
-	// The client may be gone; what it has done is recorded all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completion)
-	defer cancel()
-	completed := record.DeepCopy()
-	if patchErr := kube.Patch(ctx, s.own, completed, func() { completed.Result = resultOf(result, err) }); patchErr != nil {
-		logger(ctx).Error(patchErr, "A record of a change is not complete", "record", client.ObjectKeyFromObject(record))
+	record := newRecord(ctx, a)
+	err = audit.Do(ctx, s.own, record, func() (v1alpha1.AuditResult, error) {
+		out, err := change()
+		return resultOf(out, err), err
+	})
+	if errors.Is(err, audit.ErrNotRecorded) {
+		logger(ctx).Error(err, "A change was refused because it cannot be recorded")
+		return "", problem(CodeUnavailable, "the change cannot be recorded, and was not made")
 	}
 	return operationPath(record), err
 }
 
-// newRecord returns the record of a request. Its name sorts before those of all earlier ones.
-func newRecord(ctx context.Context, a act, now time.Time) *v1alpha1.AuditRecord {
-	c := callOf(ctx)
-	record := &v1alpha1.AuditRecord{
-		ObjectMeta: metav1.ObjectMeta{Name: recordName(now, rand.Text())},
-		Spec: v1alpha1.AuditRecordSpec{
-			Time: metav1.NewMicroTime(now), User: c.user.GetName(), Verb: a.verb, Resource: a.resource,
-			Groups: slices.DeleteFunc(slices.Clone(c.user.GetGroups()), func(group string) bool { return group == user.AllAuthenticated }),
-			Token:  tokenOf(c.user), Project: a.place.Project, Cluster: a.place.Cluster, Name: a.place.Name,
-			Fields: a.fields, RequestID: c.id, Source: c.source, UserAgent: cut(c.userAgent, 256),
-		},
-	}
+// newRecord returns the record of what somebody wants to do.
+func newRecord(ctx context.Context, a act) *v1alpha1.AuditRecord {
+	caller := callOf(ctx).user
+	record := &v1alpha1.AuditRecord{Spec: v1alpha1.AuditRecordSpec{
+		User: caller.GetName(), Verb: a.verb, Resource: a.resource,
+		Groups: slices.DeleteFunc(slices.Clone(caller.GetGroups()), func(group string) bool { return group == user.AllAuthenticated }),
+		Token:  tokenOf(caller), Project: a.place.Project, Cluster: a.place.Cluster, Name: a.place.Name, Fields: a.fields,
+	}}
 	if a.resource == "projects" {
 		record.Spec.Project = a.place.Name
 	}
@@ -97,14 +87,9 @@ func newRecord(ctx context.Context, a act, now time.Time) *v1alpha1.AuditRecord 
 		record.Spec.ChangeHash = hashOf(string(a.change))
 	}
 	if a.key != "" {
-		record.Labels = map[string]string{v1alpha1.LabelIdempotencyKey: idempotencyLabel(c.user.GetName(), a)}
+		record.Labels = map[string]string{v1alpha1.LabelIdempotencyKey: idempotencyLabel(caller.GetName(), a)}
 	}
 	return record
-}
-
-// recordName is shorter for nobody, and the later the smaller.
-func recordName(now time.Time, random string) string {
-	return fmt.Sprintf("%011x-%s", 1<<43-now.UnixMilli(), strings.ToLower(random[:10]))
 }
 
 func hashOf(text string) string {
@@ -116,42 +101,19 @@ func idempotencyLabel(user string, a act) string {
 	return hashOf(strings.Join([]string{user, a.verb, a.resource, a.place.Project, a.place.Cluster, a.key}, "\x00"))[:40]
 }
 
-func cut(text string, most int) string { return text[:min(len(text), most)] }
-
 // tokenOf returns what a login says of the credentials themselves.
 func tokenOf(info user.Info) string {
-	for _, key := range []string{"authentication.kubernetes.io/credential-id", "canopy.dev/session"} {
+	for _, key := range []string{login.ExtraToken, login.ExtraSession, user.CredentialIDKey} {
 		if ids := info.GetExtra()[key]; len(ids) > 0 {
-			return cut(ids[0], 512)
+			return audit.Cut(ids[0], 512)
 		}
 	}
 	return ""
 }
 
-// keepRecord writes a record in its project's namespace, or in the system's if there is none to write into.
-func (s *Server) keepRecord(ctx context.Context, record *v1alpha1.AuditRecord, a act) error {
-	namespaces := []string{v1alpha1.SystemNamespace}
-	// The records of a project that is deleted would go with it.
-	if record.Spec.Project != "" && (a.resource != "projects" || a.verb != "delete") {
-		namespaces = append([]string{v1alpha1.ProjectNamespacePrefix + record.Spec.Project}, namespaces...)
-	}
-	var err error
-	for _, record.Namespace = range namespaces {
-		record.ResourceVersion = ""
-		if err = kube.CreateNew(ctx, s.own, record); err == nil {
-			return nil
-		}
-		if !apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, "NamespaceTerminating") {
-			break
-		}
-	}
-	logger(ctx).Error(err, "A change was refused because it cannot be recorded")
-	return problem(CodeUnavailable, "the change cannot be recorded, and was not made")
-}
-
-func resultOf(result outcome, err error) *v1alpha1.AuditResult {
+func resultOf(result outcome, err error) v1alpha1.AuditResult {
 	if err == nil {
-		out := &v1alpha1.AuditResult{Status: int32(result.status)}
+		out := v1alpha1.AuditResult{Status: int32(result.status)}
 		if result.object != nil {
 			out.Name, out.UID, out.Generation = result.object.GetName(), string(result.object.GetUID()), result.object.GetGeneration()
 		}
@@ -161,7 +123,7 @@ func resultOf(result outcome, err error) *v1alpha1.AuditResult {
 	if !errors.As(err, &p) {
 		p = kubernetesProblem(err)
 	}
-	return &v1alpha1.AuditResult{Status: int32(p.Status), Code: string(p.Code), Detail: cut(p.Detail, 1024)}
+	return v1alpha1.AuditResult{Status: int32(p.Status), Code: string(p.Code), Detail: audit.Cut(p.Detail, 1024)}
 }
 
 // replayed looks for a request with the same Idempotency-Key. It returns its record if it has succeeded; nil: there was none.
@@ -206,11 +168,9 @@ func (s *Server) pruneRecords(ctx context.Context) {
 		case now := <-ticker.C:
 			projects := &v1alpha1.ProjectList{}
 			err := s.cache.List(ctx, projects, client.UnsafeDisableDeepCopy)
-			namespaces := []string{v1alpha1.SystemNamespace}
+			err = errors.Join(err, s.pruneNamespace(ctx, v1alpha1.SystemNamespace, platformNumber, now.Add(-auditAge)))
 			for i := range projects.Items {
-				namespaces = append(namespaces, v1alpha1.ProjectNamespacePrefix+projects.Items[i].Name)
-			}
-			for _, namespace := range namespaces {
+				namespace := v1alpha1.ProjectNamespacePrefix + projects.Items[i].Name
 				err = errors.Join(err, s.pruneNamespace(ctx, namespace, auditNumber, now.Add(-auditAge)))
 			}
 			if err != nil {

@@ -17,15 +17,17 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apiserver/pkg/authentication/user"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"canopy.dev/canopy/internal/audit"
 )
 
 // call is what belongs to one request.
 type call struct {
 	id, method, path string
-	// source and userAgent are what the record of a change says of the client.
-	source, userAgent string
-	user              user.Info
-	warnings          []string
+	// source is the address that the request came from; empty: there is none.
+	source   string
+	user     user.Info
+	warnings []string
 }
 
 type callKey struct{}
@@ -54,12 +56,12 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // begin starts a request: it gets its ID, a time by which it is over, and an answer even if the server has a defect.
 func (s *Server) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{id: r.Header.Get("X-Request-Id"), method: r.Method, path: r.URL.Path, userAgent: r.UserAgent()}
+		c := &call{id: r.Header.Get("X-Request-Id"), method: r.Method, path: r.URL.Path}
 		c.source, _, _ = net.SplitHostPort(r.RemoteAddr) // empty if there is none
 		if !requestID.MatchString(c.id) {
 			c.id = rand.Text()
 		}
-		ctx := context.WithValue(r.Context(), callKey{}, c)
+		ctx := audit.WithRequest(context.WithValue(r.Context(), callKey{}, c), audit.Request{ID: c.id, Source: c.source, UserAgent: r.UserAgent()})
 		if !isStream(r) {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, patience)

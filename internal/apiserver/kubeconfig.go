@@ -139,9 +139,10 @@ func serveCertificates(s *Server) {
 	op.Tags, op.DefaultStatus = []string{"clusters"}, http.StatusOK
 	huma.Register(s.api, op, func(ctx context.Context, in *certificateInput) (*kubeconfigOutput, error) {
 		var config []byte
-		_, err := s.audited(ctx, act{verb: "create", resource: "clusters/" + in.Body.Role + "kubeconfig", place: in.Place, fields: []string{"role", "ttl"}}, func() (out outcome, err error) {
-			config, err = s.certificate(ctx, in)
-			return outcome{status: http.StatusOK}, err
+		_, err := s.audited(ctx, act{verb: "create", resource: "clusters/" + in.Body.Role + "kubeconfig", place: in.Place, fields: []string{"role", "ttl"}}, func() (outcome, error) {
+			request, made, err := s.certificate(ctx, in)
+			config = made
+			return outcome{http.StatusOK, request}, err
 		})
 		if err != nil {
 			return nil, fail(ctx, err)
@@ -151,38 +152,39 @@ func serveCertificates(s *Server) {
 }
 
 // certificate makes a key, has it certified by the cluster, by an AccessRequest in the caller's name, and forgets it.
-func (s *Server) certificate(ctx context.Context, in *certificateInput) ([]byte, error) {
+func (s *Server) certificate(ctx context.Context, in *certificateInput) (*v1alpha1.AccessRequest, []byte, error) {
 	role := v1alpha1.CertificateViewer
 	if in.Body.Role == "admin" {
 		role = v1alpha1.CertificateAdmin
 	}
 	cluster, err := s.reachable(ctx, "create", strings.ToLower(string(role))+"kubeconfig", in.Place)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	caller := callOf(ctx).user.GetName()
 	who := access.Request{User: access.NameOf(role, caller), Groups: []string{access.GroupOf(role)}}
 	csr, key, err := access.NewRequest(who)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	request := &v1alpha1.AccessRequest{
 		ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, GenerateName: cluster.Name + "-"},
 		Spec:       v1alpha1.AccessRequestSpec{Cluster: cluster.Name, User: caller, Role: role, TTL: cmp.Or(in.Body.TTL, "1h"), Request: string(csr)},
 	}
 	if err := s.requests(WriteQuery{}).Create(ctx, request); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := s.signed(ctx, request); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	config, err := kubeconfigOf(cluster, s.opts.PublicURL)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	config.AuthInfos[config.CurrentContext] = &clientcmdapi.AuthInfo{ClientCertificateData: []byte(request.Status.Certificate), ClientKeyData: key}
 	config.Clusters[config.CurrentContext].Extensions = nil
-	return clientcmd.Write(*config)
+	content, err := clientcmd.Write(*config)
+	return request, content, err
 }
 
 // signed waits until a request has its certificate, and says what it waits for if it takes too long.

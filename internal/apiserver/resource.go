@@ -111,7 +111,7 @@ const prefix = "/api/v1"
 
 // WriteQuery is what all writes understand.
 type WriteQuery struct {
-	DryRun bool `query:"dryRun" doc:"Check everything, and change nothing. The response is what it would be."`
+	DryRun bool `query:"dryRun" doc:"Check everything, and change nothing. The response is what it would be, with warnings and the effect on the project's quota as headers."`
 }
 
 type getInput struct {
@@ -153,12 +153,14 @@ type objectOutput[T any] struct {
 	Operation string   `header:"Operation-Location" doc:"The operation that says how far the change has come."`
 	Replayed  string   `header:"Idempotent-Replayed" doc:"true: the same request was served before, with the same Idempotency-Key."`
 	Warning   []string `header:"Warning" doc:"What you should know, though it is no error."`
+	Quota     string   `header:"Quota-Effect" doc:"Of a dry run: what the project's quota is and what would be used of it afterwards, as the JSON of a QuotaStatus."`
 	Body      T
 }
 
 type deleteOutput struct {
 	Operation string   `header:"Operation-Location" doc:"The operation that says how far the deletion has come."`
 	Warning   []string `header:"Warning"`
+	Quota     string   `header:"Quota-Effect" doc:"Of a dry run: what the project's quota is and what would be used of it afterwards, as the JSON of a QuotaStatus."`
 }
 
 // serve registers all operations on a kind.
@@ -288,10 +290,10 @@ func (r *resource[T, P]) create(ctx context.Context, s *Server, in *createInput[
 	if err != nil {
 		return nil, err
 	}
-	if !in.DryRun {
-		s.awaitCache(ctx, obj)
-	}
 	out := r.output(ctx, obj)
+	if out.Quota, err = s.settled(ctx, a, obj); err != nil {
+		return nil, err
+	}
 	out.Status, out.Operation = http.StatusCreated, operation
 	out.Location = r.location(in.Place, obj.GetName())
 	return out, nil
@@ -418,12 +420,19 @@ func (r *resource[T, P]) write(ctx context.Context, s *Server, a act, obj P, cha
 	if err != nil {
 		return nil, err
 	}
-	if !a.dryRun {
-		s.awaitCache(ctx, obj)
-	}
 	out := r.output(ctx, obj)
 	out.Operation = operation
-	return out, nil
+	out.Quota, err = s.settled(ctx, a, obj)
+	return out, err
+}
+
+// settled waits until the cache knows what was written; of a dry run it returns the effect on the quota.
+func (s *Server) settled(ctx context.Context, a act, obj client.Object) (quotaEffect string, err error) {
+	if a.dryRun {
+		return s.quotaEffect(ctx, a.place, obj, false)
+	}
+	s.awaitCache(ctx, obj)
+	return "", nil
 }
 
 // fieldsOf are the fields that a patch names, to the second level: their values are nobody's business.
@@ -491,7 +500,11 @@ func (r *resource[T, P]) remove(ctx context.Context, s *Server, in *deleteInput)
 	if err != nil {
 		return nil, err
 	}
-	return &deleteOutput{Warning: warningsOf(ctx), Operation: operation}, nil
+	out := &deleteOutput{Warning: warningsOf(ctx), Operation: operation}
+	if in.DryRun {
+		out.Quota, err = s.quotaEffect(ctx, in.Place, obj, true)
+	}
+	return out, err
 }
 
 // output is what a response has of an object.

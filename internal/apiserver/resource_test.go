@@ -5,6 +5,7 @@ package apiserver
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -81,6 +82,54 @@ func TestALife(t *testing.T) {
 	editor.do(http.MethodDelete, clusters+"/shop", nil).isProblem(t, CodePreconditionRequired)
 	viewer.do(http.MethodDelete, clusters+"/shop", nil, "If-Match", "*").isProblem(t, CodeForbidden)
 	editor.do(http.MethodDelete, clusters+"/shop", nil, "If-Match", "*").is(t, http.StatusAccepted)
+}
+
+func TestADryRunSaysWhatItCosts(t *testing.T) {
+	shared.project(t, "costs", ed)
+	editor := shared.as(t, ed.Name)
+	const clusters = "/api/v1/projects/costs/clusters"
+	used := func(a answer) string {
+		t.Helper()
+		if a.StatusCode >= http.StatusBadRequest {
+			t.Fatalf("%s: %s", a.Status, a.body)
+		}
+		var quota v1alpha1.QuotaStatus
+		if err := json.Unmarshal([]byte(a.Header.Get("Quota-Effect")), &quota); err != nil {
+			t.Fatalf("the effect is %q: %v", a.Header.Get("Quota-Effect"), err)
+		}
+		return fmt.Sprintf("%d clusters, %d nodes, %s cores, %s storage", *quota.Used.Clusters, *quota.Used.Nodes, quota.Used.CPU, quota.Used.Storage)
+	}
+	pool := func(replicas int) map[string]any {
+		local := map[string]any{"local": map[string]any{"resources": map[string]any{"requests": map[string]any{"cpu": "1500m"}}}}
+		return map[string]any{"metadata": map[string]any{"name": "workers"}, "spec": map[string]any{"cluster": "shop", "replicas": replicas, "provider": local}}
+	}
+	if got, want := used(editor.do(http.MethodPost, clusters+"?dryRun=true", newCluster("shop"))), "1 clusters, 0 nodes, 0 cores, 2Gi storage"; got != want {
+		t.Errorf("a first cluster leads to %s, want %s", got, want)
+	}
+	made := editor.do(http.MethodPost, clusters, newCluster("shop")).is(t, http.StatusCreated)
+	if effect := made.Header.Get("Quota-Effect"); effect != "" {
+		t.Errorf("what was done says %s", effect)
+	}
+	const pools = clusters + "/shop/nodepools"
+	if got, want := used(editor.do(http.MethodPost, pools+"?dryRun=true", pool(3))), "1 clusters, 3 nodes, 4500m cores, 2Gi storage"; got != want {
+		t.Errorf("three machines lead to %s, want %s", got, want)
+	}
+	editor.do(http.MethodPost, pools, pool(3)).is(t, http.StatusCreated)
+	for what, tc := range map[string]struct {
+		method, path string
+		body         any
+		want         string
+	}{
+		"a smaller pool":      {http.MethodPatch, pools + "/workers", `{"spec":{"replicas":1}}`, "1 clusters, 1 nodes, 1500m cores, 2Gi storage"},
+		"no pool":             {http.MethodDelete, pools + "/workers", nil, "1 clusters, 0 nodes, 0 cores, 2Gi storage"},
+		"no cluster":          {http.MethodDelete, clusters + "/shop", nil, "0 clusters, 0 nodes, 0 cores, 0 storage"},
+		"more room for etcd":  {http.MethodPatch, clusters + "/shop", `{"spec":{"etcd":{"storage":"10Gi"}}}`, "1 clusters, 3 nodes, 4500m cores, 10Gi storage"},
+		"a label that is new": {http.MethodPatch, clusters + "/shop", `{"metadata":{"labels":{"a":"b"}}}`, "1 clusters, 3 nodes, 4500m cores, 2Gi storage"},
+	} {
+		if got := used(editor.do(tc.method, tc.path+"?dryRun=true", tc.body, "If-Match", "*")); got != tc.want {
+			t.Errorf("%s leads to %s, want %s", what, got, tc.want)
+		}
+	}
 }
 
 func TestWhatIsWrongIsSaid(t *testing.T) {

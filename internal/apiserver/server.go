@@ -33,6 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/login"
 )
 
 // Options is what a server is told.
@@ -120,6 +121,9 @@ func New(opts Options) (*Server, error) {
 	}
 	s.api.UseMiddleware(s.authenticate)
 	s.routes()
+	if opts.Handlers["/auth/"] != nil {
+		login.Document(s.api.OpenAPI())
+	}
 	if s.docs, err = renderDocs(s.api.OpenAPI()); err != nil {
 		return nil, fmt.Errorf("rendering the documentation: %w", err)
 	}
@@ -148,6 +152,7 @@ func Document(version string) ([]byte, error) {
 		return nil, err
 	}
 	s.routes()
+	login.Document(s.api.OpenAPI())
 	return s.api.OpenAPI().MarshalJSON()
 }
 

@@ -82,8 +82,10 @@ func serveTokens(s *Server) {
 	huma.Register(s.api, create, func(ctx context.Context, in *newTokenInput) (*tokenOutput, error) {
 		var token *Token
 		_, err := s.audited(ctx, act{verb: "create", resource: "serviceaccounts/token", place: in.Place, fields: []string{"ttl"}}, func() (out outcome, err error) {
-			token, err = s.newToken(ctx, in)
-			return outcome{status: http.StatusCreated}, err
+			if token, err = s.newToken(ctx, in); err != nil {
+				return outcome{}, err
+			}
+			return outcome{http.StatusCreated, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: token.ID}}}, nil
 		})
 		if err != nil {
 			return nil, fail(ctx, err)
@@ -94,8 +96,8 @@ func serveTokens(s *Server) {
 	remove := operation(http.MethodDelete, tokenPath+"/{token}", "revokeToken", "Revoke a token of a service account")
 	remove.DefaultStatus, remove.Tags, remove.Parameters = http.StatusNoContent, []string{"tokens"}, pathParameters(tokenPath)
 	huma.Register(s.api, remove, func(ctx context.Context, in *oldTokenInput) (*struct{}, error) {
-		_, err := s.audited(ctx, act{verb: "delete", resource: "serviceaccounts/token", place: in.Place, fields: []string{in.ID}}, func() (outcome, error) {
-			return outcome{status: http.StatusNoContent}, s.revokeToken(ctx, in)
+		_, err := s.audited(ctx, act{verb: "delete", resource: "serviceaccounts/token", place: in.Place}, func() (outcome, error) {
+			return outcome{http.StatusNoContent, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: in.ID}}}, s.revokeToken(ctx, in)
 		})
 		return nil, fail(ctx, err)
 	})

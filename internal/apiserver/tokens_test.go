@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/testr"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -65,12 +66,30 @@ func TestTokens(t *testing.T) {
 	if list := into[List[Token]](t, olga.get(path).is(t, http.StatusOK)); list.Items[0].LastUsed == nil || time.Since(*list.Items[0].LastUsed) > time.Minute {
 		t.Errorf("it is not known when the token was used: %+v", list.Items)
 	}
+	// A record says by which token something was done: by the ID that the list has, which is what one revokes.
+	pipeline.do(http.MethodDelete, "/api/v1/projects/tokens/clusters/none", nil, "If-Match", "*").isProblem(t, CodeForbidden)
 	ed.do(http.MethodDelete, path+"/"+made.ID, nil).isProblem(t, CodeForbidden)
 	olga.do(http.MethodDelete, path+"/"+made.ID, nil).is(t, http.StatusNoContent)
 	olga.do(http.MethodDelete, path+"/"+made.ID, nil).isProblem(t, CodeNotFound)
 	eventually(t, "a token that is revoked lets nobody in", func(context.Context) bool {
 		return pipeline.get("/api/v1/me").StatusCode == http.StatusUnauthorized
 	})
+
+	var lines []string
+	page := olga.get("/api/v1/projects/tokens/audit").is(t, http.StatusOK)
+	for _, r := range into[List[v1alpha1.AuditRecord]](t, page).Items {
+		if r.Spec.Name == "ci" && r.Result.Code == "" || r.Spec.Resource == "clusters" {
+			lines = append(lines, strings.Join([]string{r.Spec.User, r.Spec.Verb, r.Spec.Resource, r.Result.Name, r.Spec.Token}, " "))
+		}
+	}
+	want := []string{
+		"olga@tokens delete serviceaccounts/token " + made.ID + " ",
+		"system:serviceaccount:project-tokens:ci delete clusters  " + made.ID,
+		"olga@tokens create serviceaccounts/token " + made.ID + " ",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" || strings.Contains(string(page.body), made.Token) {
+		t.Errorf("the records of the token (-want +got):\n%s", diff)
+	}
 
 	project := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "tokens"}}
 	if err := shared.kube.Patch(t.Context(), project, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"tokenLifetime":"720h"}}`))); err != nil {
@@ -216,5 +235,11 @@ func TestCertificates(t *testing.T) {
 	}
 	if u := loaded.AuthInfos["canopy-certificates/demo"]; u == nil || string(u.ClientCertificateData) != "a certificate" || len(u.ClientKeyData) == 0 || u.Exec != nil {
 		t.Errorf("got %s", got.body)
+	}
+	page := olga.get("/api/v1/projects/certificates/audit?pageSize=1").is(t, http.StatusOK)
+	records := into[List[v1alpha1.AuditRecord]](t, page).Items
+	if len(records) != 1 || records[0].Spec.User != "olga@certificates" || records[0].Spec.Resource != "clusters/adminkubeconfig" ||
+		records[0].Spec.Name != "demo" || records[0].Result.Status != http.StatusOK || !strings.HasPrefix(records[0].Result.Name, "demo-") {
+		t.Errorf("the record of the certificate: %s", page.body)
 	}
 }

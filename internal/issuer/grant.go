@@ -9,12 +9,15 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/audit"
 	"canopy.dev/canopy/internal/secretstore"
 )
 
@@ -97,8 +100,32 @@ func (s *storage) CreateAccessAndRefreshTokens(ctx context.Context, request op.T
 		return "", "", expires, errors.New("only a login or a refresh token is exchanged for tokens")
 	}
 	g := grant{User: request.GetSubject(), Client: client, Scopes: request.GetScopes(), AuthTime: authTime.UTC(), Token: digest(secret)}
-	err = grants.Create(ctx, s.store, key, g, secretstore.Expires(s.store.Now().Add(idleLifetime)), secretstore.Index(g.User))
+	err = s.recorded(ctx, audit.VerbLogin, grants.ID(key), g, v1alpha1.AuditResult{Status: http.StatusOK}, func() error {
+		return grants.Create(ctx, s.store, key, g, secretstore.Expires(s.store.Now().Add(idleLifetime)), secretstore.Index(g.User))
+	})
 	return tokenID(key, expires), key + "." + secret, expires, err
+}
+
+// recorded changes a grant, and leaves a record of who has logged in or out. The dashboard's logins are recorded as the sessions
+// that they lead to.
+func (s *storage) recorded(ctx context.Context, verb, id string, g grant, result v1alpha1.AuditResult, change func() error) error {
+	if g.Client == ClientDashboard {
+		return change()
+	}
+	record := &v1alpha1.AuditRecord{Spec: v1alpha1.AuditRecordSpec{User: g.User, Verb: verb, Resource: audit.ResourceSessions, Name: id, Token: id}}
+	return audit.Do(ctx, s.store.Client, record, func() (v1alpha1.AuditResult, error) {
+		if err := change(); err != nil {
+			return v1alpha1.AuditResult{Status: http.StatusInternalServerError, Code: string(oidc.ServerError)}, err
+		}
+		return result, nil
+	})
+}
+
+// replayed ends a login of which somebody has used a token or a code twice. That it cannot be recorded keeps nobody in.
+func (s *storage) replayed(ctx context.Context, login *secretstore.Record[grant]) error {
+	err := grants.Remove(ctx, s.store, login)
+	result := v1alpha1.AuditResult{Status: http.StatusBadRequest, Code: string(oidc.InvalidGrant), Detail: "it was used twice: the login has ended"}
+	return errors.Join(err, s.recorded(ctx, audit.VerbLogout, login.ID(), login.Value, result, func() error { return nil }))
 }
 
 func digest(secret string) []byte {
@@ -119,7 +146,7 @@ func (s *storage) rotate(ctx context.Context, key, current, next string) error {
 	}
 	err = grants.Update(ctx, s.store, record)
 	if errors.Is(err, secretstore.ErrConflict) { // used twice at the same moment
-		return errors.Join(oidc.ErrInvalidGrant(), grants.Delete(ctx, s.store, key))
+		return errors.Join(oidc.ErrInvalidGrant(), s.replayed(ctx, record))
 	}
 	return err
 }
@@ -139,7 +166,7 @@ func (s *storage) grantOf(ctx context.Context, refresh string) (*secretstore.Rec
 		return nil, err
 	}
 	if subtle.ConstantTimeCompare(digest(secret), record.Value.Token) != 1 {
-		return nil, errors.Join(op.ErrInvalidRefreshToken, grants.Remove(ctx, s.store, record))
+		return nil, errors.Join(op.ErrInvalidRefreshToken, s.replayed(ctx, record))
 	}
 	return record, nil
 }
@@ -185,7 +212,7 @@ func (s *storage) RevokeToken(ctx context.Context, id, _, client string) *oidc.E
 	if record.Value.Client != client {
 		return oidc.ErrInvalidClient().WithDescription("the token is another client's")
 	}
-	if err := grants.Remove(ctx, s.store, record); err != nil {
+	if err := s.logOut(ctx, record); err != nil {
 		return oidc.ErrServerError().WithParent(err)
 	}
 	return nil
@@ -201,9 +228,15 @@ func (s *storage) TerminateSession(ctx context.Context, user, client string) err
 		if record.Value.Client != client {
 			continue
 		}
-		if err := grants.Remove(ctx, s.store, record); err != nil {
+		if err := s.logOut(ctx, record); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *storage) logOut(ctx context.Context, login *secretstore.Record[grant]) error {
+	return s.recorded(ctx, audit.VerbLogout, login.ID(), login.Value, v1alpha1.AuditResult{Status: http.StatusOK}, func() error {
+		return grants.Remove(ctx, s.store, login)
+	})
 }

@@ -126,7 +126,11 @@ func (s *storage) AuthRequestByCode(ctx context.Context, value string) (op.AuthR
 	}
 	replayed := oidc.ErrInvalidGrant().WithDescription("the code was used already; what it was exchanged for is revoked")
 	if record.Value.Used {
-		if err := grants.Delete(ctx, s.store, grantOfCode(value)); err != nil {
+		login, err := grants.Get(ctx, s.store, grantOfCode(value))
+		if err == nil {
+			err = s.replayed(ctx, login)
+		}
+		if err != nil && !errors.Is(err, secretstore.ErrNotFound) {
 			return nil, err
 		}
 		return nil, replayed

@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"canopy.dev/canopy/internal/audit"
 	"canopy.dev/canopy/internal/sealed"
 	"canopy.dev/canopy/internal/secretstore"
 )
@@ -30,6 +31,8 @@ const (
 	loginLifetime = 15 * time.Minute
 	// clientSecretKey is the key of a client's secret at an issuer, in the Secret browser-client-<issuer>.
 	clientSecretKey = "clientSecret"
+	// codeUnavailable is for what is not the fault of whoever asks.
+	codeUnavailable = "ERR_ISSUER_UNAVAILABLE"
 )
 
 // begun is a login that was begun. It is sealed in a cookie, so that nobody who is not logged in makes the API remember
@@ -129,7 +132,7 @@ func dropCookie(w http.ResponseWriter, name string) {
 // unavailable answers when it is nobody's fault who asks.
 func (s *Service) unavailable(w http.ResponseWriter, err error) {
 	s.opts.Log.Error(err, "a login does not go on")
-	problem(w, http.StatusBadGateway, "ERR_ISSUER_UNAVAILABLE", "the issuer does not answer as it should", "try again in a minute; if that does not help, ask an admin")
+	problem(w, http.StatusBadGateway, codeUnavailable, "the issuer does not answer as it should", "try again in a minute; if that does not help, ask an admin")
 }
 
 // callback takes a browser back that was at an issuer.
@@ -165,7 +168,10 @@ func (s *Service) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	key := random()
 	v.CSRF = random()
-	if err := sessions.Create(r.Context(), s.opts.Store, key, v, secretstore.Expires(s.opts.Store.Now().Add(idleTimeout)), secretstore.Index(v.User)); err != nil {
+	err = s.recorded(r.Context(), audit.VerbLogin, sessions.ID(key), v, http.StatusFound, func() error {
+		return sessions.Create(r.Context(), s.opts.Store, key, v, secretstore.Expires(s.opts.Store.Now().Add(idleTimeout)), secretstore.Index(v.User))
+	})
+	if err != nil {
 		s.unavailable(w, err)
 		return
 	}
@@ -199,7 +205,7 @@ func (s *Service) verified(ctx context.Context, issuer trustedIssuer, token *oau
 
 // logout ends a session everywhere, and the login at the issuer that it came from.
 func (s *Service) logout(w http.ResponseWriter, r *http.Request) {
-	_, record, err := s.session(r)
+	record, err := s.session(r)
 	if err != nil {
 		s.unavailable(w, err)
 		return
@@ -209,7 +215,10 @@ func (s *Service) logout(w http.ResponseWriter, r *http.Request) {
 			problem(w, http.StatusForbidden, "ERR_CSRF", errCSRF.Error(), "GET /auth/session tells the token")
 			return
 		}
-		if err := sessions.Remove(r.Context(), s.opts.Store, record); err != nil {
+		err := s.recorded(r.Context(), audit.VerbLogout, record.ID(), record.Value, http.StatusNoContent, func() error {
+			return sessions.Remove(r.Context(), s.opts.Store, record)
+		})
+		if err != nil {
 			s.unavailable(w, err)
 			return
 		}
@@ -259,7 +268,7 @@ func (s *Service) revokeAt(ctx context.Context, issuer trustedIssuer, refresh st
 
 // showSession tells a page of ours who is logged in, and the token that it has to send with what it changes.
 func (s *Service) showSession(w http.ResponseWriter, r *http.Request) {
-	_, record, err := s.session(r)
+	record, err := s.session(r)
 	if err == nil && record != nil {
 		record, err = s.keepAlive(r.Context(), record)
 	}
@@ -272,5 +281,5 @@ func (s *Service) showSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := record.Value
-	writeJSON(w, map[string]any{"user": v.User, "groups": v.Groups, "issuer": v.Issuer, "csrfToken": v.CSRF, "expires": record.Expires})
+	writeJSON(w, Session{User: v.User, Groups: append([]string{}, v.Groups...), Issuer: v.Issuer, CSRFToken: v.CSRF, Expires: record.Expires.UTC()})
 }

@@ -24,9 +24,8 @@ func problem(w http.ResponseWriter, status int, code, detail, hint string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{ // who does not wait for the answer does not get it
-		"title": http.StatusText(status), "status": status, "code": code, "detail": detail, "hint": hint, "owner": "user", "retryable": false,
-	})
+	// Who does not wait for the answer does not get it.
+	_ = json.NewEncoder(w).Encode(Failure{Title: http.StatusText(status), Status: status, Code: code, Detail: detail, Hint: hint, Owner: "user"})
 }
 
 // inProcess is a transport to a handler of this very process, so that the API can verify its own issuer's tokens from its

@@ -27,8 +27,12 @@ import (
 // ExtraIssuer is the key of user.Info's extra that says which issuer somebody was known by.
 const ExtraIssuer = "canopy.dev/issuer"
 
-// ExtraSession is the key of what identifies a browser's session without letting anybody in.
-const ExtraSession = "canopy.dev/session"
+// ExtraSession is the key of what identifies a browser's session without letting anybody in, and ExtraToken that of the ID of a
+// token of a project's service account.
+const (
+	ExtraSession = "canopy.dev/session"
+	ExtraToken   = "canopy.dev/token"
+)
 
 // trusted are the issuers whose tokens are taken now.
 type trusted struct {
@@ -178,26 +182,11 @@ func claimsOf(token string) (claims, error) {
 	return c, json.Unmarshal(payload, &c)
 }
 
-// describeIssuers is what commands need to log in.
-type describedIssuer struct {
-	Name       string   `json:"name"`
-	Issuer     string   `json:"issuer"`
-	ClientID   string   `json:"clientID"`
-	Scopes     []string `json:"scopes"`
-	DeviceCode bool     `json:"deviceCode"`
-	// Browser: the dashboard can log in with it, at /auth/login?issuer=<name>.
-	Browser bool `json:"browser"`
-	// CertificateAuthority is the authority of the issuer's certificate; none: a public one.
-	CertificateAuthority string `json:"certificateAuthority,omitempty"`
-}
-
 // Describe answers GET /api/v1/login, to anybody: with whom commands and browsers can log in.
 func (s *Service) Describe(w http.ResponseWriter, _ *http.Request) {
-	answer := struct {
-		Issuers []describedIssuer `json:"issuers"`
-	}{Issuers: []describedIssuer{}}
+	answer := Logins{Issuers: []LoginIssuer{}}
 	for _, issuer := range s.current.Load().issuers {
-		answer.Issuers = append(answer.Issuers, describedIssuer{
+		answer.Issuers = append(answer.Issuers, LoginIssuer{
 			Name: issuer.Name, Issuer: issuer.URL, ClientID: issuer.ClientID, Scopes: issuer.Scopes, DeviceCode: issuer.DeviceCode,
 			Browser: issuer.BrowserClientID != "", CertificateAuthority: issuer.CertificateAuthority,
 		})

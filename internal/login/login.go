@@ -37,7 +37,7 @@ const sweepPeriod = 5 * time.Minute
 type Options struct {
 	// PublicURL is the API's address, for example "https://canopy.example.com".
 	PublicURL string
-	// Store keeps sessions.
+	// Store keeps sessions. Its client writes AuditRecords, too.
 	Store *secretstore.Store
 	// Users reads and makes Users.
 	Users client.Client

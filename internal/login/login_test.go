@@ -65,6 +65,7 @@ func TestACommandLogsIn(t *testing.T) {
 	if _, err := p.refresh(next.RefreshToken); err == nil {
 		t.Error("the login goes on although one of its refresh tokens was used twice")
 	}
+	p.recorded("ada@example.com", "logout invalid_grant", "login ")
 }
 
 func TestCodes(t *testing.T) {
@@ -328,6 +329,7 @@ func TestABrowserLogsIn(t *testing.T) {
 	if a := p.do(copied, http.MethodGet, "/whoami", nil); a.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a copy of the cookie after the logout: %s", a.Status)
 	}
+	p.recorded("browser@example.com", "logout ", "login ")
 }
 
 func serverURL(p *platform) *url.URL {

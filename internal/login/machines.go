@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"canopy.dev/canopy/api/v1alpha1"
@@ -40,7 +42,8 @@ type tokenUses struct {
 	seen   sync.Map // client.ObjectKey → time.Time: what was written need not be written again
 }
 
-// Uses returns an authenticator that lets in whom next does, and writes on the Secrets of projects' tokens when they are used.
+// Uses returns an authenticator that lets in whom next does, says by which token of a project, and writes on its Secret when it is
+// used.
 func Uses(next authenticator.Request, c client.Client, log logr.Logger) authenticator.Request {
 	return &tokenUses{next: next, client: c, log: log}
 }
@@ -52,10 +55,19 @@ func (u *tokenUses) AuthenticateRequest(r *http.Request) (*authenticator.Respons
 	if !ok || err != nil {
 		return response, ok, err
 	}
-	if key, found := boundTo(token); found {
-		u.used(r.Context(), key)
+	key, found := boundTo(token)
+	if !found {
+		return response, ok, err
 	}
-	return response, ok, err
+	u.used(r.Context(), key)
+	known := response.User // it is next's, who may keep it
+	extra := maps.Clone(known.GetExtra())
+	if extra == nil {
+		extra = map[string][]string{}
+	}
+	extra[ExtraToken] = []string{key.Name}
+	named := &user.DefaultInfo{Name: known.GetName(), UID: known.GetUID(), Groups: known.GetGroups(), Extra: extra}
+	return &authenticator.Response{Audiences: response.Audiences, User: named}, ok, err
 }
 
 // boundTo returns the Secret that a token, which is known to be valid, is bound to.

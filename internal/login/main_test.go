@@ -24,6 +24,7 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 	"github.com/go-logr/logr/testr"
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/oauth2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -315,4 +316,24 @@ func sign(t *testing.T, key *ecdsa.PrivateKey, claims map[string]any) string {
 		t.Fatal(err)
 	}
 	return token
+}
+
+// recorded fails unless the records of somebody's logins, the newest first, are of these verbs and codes, and all of one session.
+func (p *platform) recorded(user string, want ...string) {
+	p.Helper()
+	records := &v1alpha1.AuditRecordList{}
+	if err := p.store.Client.List(p.Context(), records, client.InNamespace(v1alpha1.SystemNamespace)); err != nil {
+		p.Fatal(err)
+	}
+	var got []string
+	sessions := map[string]bool{}
+	for _, record := range records.Items {
+		if record.Spec.User == user && record.Result != nil {
+			got = append(got, record.Spec.Verb+" "+record.Result.Code)
+			sessions[record.Spec.Name] = true
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(sessions) != 1 {
+		p.Errorf("the records of %s are of the sessions %v (-want +got):\n%s", user, sessions, diff)
+	}
 }

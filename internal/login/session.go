@@ -6,7 +6,6 @@ package login
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
@@ -17,6 +16,8 @@ import (
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
 
+	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/audit"
 	"canopy.dev/canopy/internal/secretstore"
 )
 
@@ -64,7 +65,7 @@ var errCSRF = errors.New("the request changes something and does not have the se
 
 // authenticateSession says who the holder of a session's cookie is.
 func (s *Service) authenticateSession(r *http.Request) (*authenticator.Response, bool, error) {
-	key, record, err := s.session(r)
+	record, err := s.session(r)
 	if err != nil || record == nil {
 		return nil, false, err
 	}
@@ -75,9 +76,21 @@ func (s *Service) authenticateSession(r *http.Request) (*authenticator.Response,
 		return nil, false, err
 	}
 	v := record.Value
-	sum := sha256.Sum256([]byte("session " + key))
-	extra := map[string][]string{ExtraIssuer: {v.Issuer}, ExtraSession: {hex.EncodeToString(sum[:8])}}
+	extra := map[string][]string{ExtraIssuer: {v.Issuer}, ExtraSession: {record.ID()}}
 	return &authenticator.Response{User: &user.DefaultInfo{Name: v.User, Groups: v.Groups, Extra: extra}}, true, nil
+}
+
+// recorded changes a session, and leaves a record of who has logged in or out.
+func (s *Service) recorded(ctx context.Context, verb, id string, v session, status int32, change func() error) error {
+	record := &v1alpha1.AuditRecord{Spec: v1alpha1.AuditRecordSpec{
+		User: v.User, Groups: v.Groups, Verb: verb, Resource: audit.ResourceSessions, Name: id, Token: id,
+	}}
+	return audit.Do(ctx, s.opts.Store.Client, record, func() (v1alpha1.AuditResult, error) {
+		if err := change(); err != nil {
+			return v1alpha1.AuditResult{Status: http.StatusBadGateway, Code: codeUnavailable}, err
+		}
+		return v1alpha1.AuditResult{Status: status}, nil
+	})
 }
 
 func changes(method string) bool {
@@ -89,16 +102,16 @@ func csrfValid(r *http.Request, v session) bool {
 }
 
 // session returns the session of a request's cookie; nil: it has none.
-func (s *Service) session(r *http.Request) (key string, record *secretstore.Record[session], err error) {
+func (s *Service) session(r *http.Request) (*secretstore.Record[session], error) {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return "", nil, nil //nolint:nilerr // there is no cookie
+		return nil, nil //nolint:nilerr // there is no cookie
 	}
-	record, err = sessions.GetCached(r.Context(), s.opts.Store, cookie.Value)
+	record, err := sessions.GetCached(r.Context(), s.opts.Store, cookie.Value)
 	if errors.Is(err, secretstore.ErrNotFound) {
-		return "", nil, nil
+		return nil, nil
 	}
-	return cookie.Value, record, err
+	return record, err
 }
 
 // keepAlive remembers that a session was used, and asks the issuer who the user is now when that is due. It returns nil when

@@ -89,7 +89,11 @@ func hash(key string) string {
 	return hex.EncodeToString(sum[:20])
 }
 
-func (k Kind[T]) name(key string) string { return k.Name + "-" + hash(key) }
+// ID returns what identifies the record with a key, and does not tell the key: the name of its Secret.
+func (k Kind[T]) ID(key string) string { return k.Name + "-" + hash(key) }
+
+// ID is what identifies the record, as the ID of its kind.
+func (r *Record[T]) ID() string { return r.secret.Name }
 
 // Create makes a record; ErrConflict: there is one with the key.
 func (k Kind[T]) Create(ctx context.Context, s *Store, key string, value T, options ...Option) error {
@@ -98,7 +102,7 @@ func (k Kind[T]) Create(ctx context.Context, s *Store, key string, value T, opti
 		return err
 	}
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: k.name(key), Labels: map[string]string{labelKind: k.Name}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: k.ID(key), Labels: map[string]string{labelKind: k.Name}},
 		Type:       secretType,
 		Data:       map[string][]byte{dataKey: content},
 	}
@@ -128,7 +132,7 @@ func (k Kind[T]) GetCached(ctx context.Context, s *Store, key string) (*Record[T
 
 func (k Kind[T]) get(ctx context.Context, s *Store, reader client.Reader, key string) (*Record[T], error) {
 	secret := &corev1.Secret{}
-	err := reader.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: k.name(key)}, secret)
+	err := reader.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: k.ID(key)}, secret)
 	if apierrors.IsNotFound(err) {
 		return nil, ErrNotFound
 	}
@@ -206,7 +210,7 @@ func (k Kind[T]) Update(ctx context.Context, s *Store, record *Record[T]) error 
 
 // Delete removes the record with the key; that there is none is no error.
 func (k Kind[T]) Delete(ctx context.Context, s *Store, key string) error {
-	return kube.Delete(ctx, s.Client, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: k.name(key)}})
+	return kube.Delete(ctx, s.Client, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: k.ID(key)}})
 }
 
 // Remove removes a record that was read.
