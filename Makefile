@@ -39,7 +39,7 @@ generate: ## Generate deepcopy functions, CRDs and their reference
 	hack/generate
 
 .PHONY: verify
-verify: ## Check that generated files are up to date
+verify: ## Check that generated files are up to date, and that the API breaks no client of before
 	hack/verify
 
 .PHONY: bench
