@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,8 +53,18 @@ func (named) AuthenticateRequest(req *http.Request) (*authenticator.Response, bo
 	return &authenticator.Response{User: &user.DefaultInfo{Name: name, Groups: []string{apiGroup}}}, name != "", nil
 }
 
-// serveAPI is the API in a process of its own. It says where it is.
-func serveAPI() error {
+// serveAPI is the API in a process of its own. It says where it is, and writes a profile if it is told to.
+func serveAPI(profile string) error {
+	if profile != "" {
+		file, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return err
@@ -91,7 +102,7 @@ type apiBench struct {
 }
 
 // benchAPI measures the API with n clusters: lists, reads, and how long a change of a status takes to those who watch.
-func benchAPI(ctx context.Context, n int) (err error) {
+func benchAPI(ctx context.Context, n int, profile string) (err error) {
 	ctrl.SetLogger(logr.Discard())
 	env, err := testenv.New(ctx)
 	if err != nil {
@@ -116,7 +127,7 @@ func benchAPI(ctx context.Context, n int) (err error) {
 	if err := os.WriteFile(path, env.KubeConfig, 0o600); err != nil {
 		return err
 	}
-	stop, err := b.start(ctx, path)
+	stop, err := b.start(ctx, path, profile)
 	if err != nil {
 		return err
 	}
@@ -126,11 +137,13 @@ func benchAPI(ctx context.Context, n int) (err error) {
 		{"api_list_of_project", "/api/v1/projects/p0/clusters?pageSize=50"},
 		{"api_get", "/api/v1/projects/p0/clusters/c0"},
 	} {
+		before := processCPU(b.pid)
 		values, err := b.requests(ctx, m.path)
 		if err != nil {
 			return err
 		}
 		emit(m.metric+"_milliseconds", "ms", values)
+		emit(m.metric+"_cpu_milliseconds", "ms", []float64{(processCPU(b.pid) - before) * 1000 / apiRequests})
 	}
 	if err := b.streams(ctx); err != nil {
 		return err
@@ -171,12 +184,12 @@ func (b *apiBench) fill(ctx context.Context, n int) error {
 	return group.Wait()
 }
 
-func (b *apiBench) start(ctx context.Context, kubeconfig string) (stop func(), err error) {
+func (b *apiBench) start(ctx context.Context, kubeconfig, profile string) (stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-serve-api")
+	cmd := exec.CommandContext(ctx, self, "-serve-api", "-profile="+profile)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -259,6 +272,7 @@ func (b *apiBench) streams(ctx context.Context) error {
 			}
 		}()
 	}
+	before := processCPU(b.pid)
 	for i := range apiChanges {
 		cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "c1", Namespace: v1alpha1.ProjectNamespacePrefix + projectName(0)}}
 		seen.Add(apiStreams)
@@ -272,5 +286,6 @@ func (b *apiBench) streams(ctx context.Context) error {
 		seen.Wait()
 	}
 	emit("api_status_to_500_streams_milliseconds", "ms", values)
+	emit("api_status_to_500_streams_cpu_milliseconds", "ms", []float64{(processCPU(b.pid) - before) * 1000 / apiChanges})
 	return nil
 }

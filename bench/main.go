@@ -31,6 +31,7 @@ func main() {
 	gatewayOnly := flag.Bool("gateway", false, "measure the gateway instead, in a process on this machine; it needs no platform")
 	masterClusters := flag.Int("master", 0, "measure the master instead, with so many clusters on two seeds that are API servers only; it needs no platform")
 	apiClusters := flag.Int("api", 0, "measure the REST API instead, with so many clusters that nobody hosts; it needs no platform")
+	profile := flag.String("profile", "", "a file that the API which is measured writes to what it spends its CPU time on, for go tool pprof")
 	asAPI := flag.Bool("serve-api", false, "be the API that is measured")
 	heap := flag.String("heap", "", "a file that the master which is measured writes its heap to, for go tool pprof, when it has all clusters")
 	asMaster := flag.Bool("serve-master", false, "be the master that is measured")
@@ -42,9 +43,9 @@ func main() {
 	case *serve:
 		err = serveGateway()
 	case *asAPI:
-		err = serveAPI()
+		err = serveAPI(*profile)
 	case *apiClusters > 0:
-		err = benchAPI(ctx, *apiClusters)
+		err = benchAPI(ctx, *apiClusters, *profile)
 	case *asMaster:
 		err = serveMaster(*heap)
 	case *masterClusters > 0:

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/authenticatorfactory"
@@ -26,8 +27,12 @@ import (
 )
 
 const (
-	// accessTTL is how long an answer about a right is believed: so long a right that is taken away may still be used to read.
-	accessTTL = 5 * time.Second
+	// accessTTL is the longest that an answer about a right is believed, shortTTL the shortest. In between it is as long as RBAC has
+	// not changed: Kubernetes itself may hear of a change later. Something else than RBAC may say no, such as a webhook, which nobody
+	// can watch.
+	accessTTL, shortTTL = time.Minute, 500 * time.Millisecond
+	// answersKept is how many answers are kept.
+	answersKept = 1 << 16
 	// tokenTTL is how long an answer about a token is believed.
 	tokenTTL = 10 * time.Second
 	// reviewTimeout is how long Kubernetes may take to answer.
@@ -96,10 +101,13 @@ func (i impersonate) RoundTrip(req *http.Request) (*http.Response, error) {
 	return i.next.RoundTrip(req)
 }
 
-// Access answers what somebody may do, as Kubernetes' RBAC on the master says. Answers are kept for seconds.
+// Access answers what somebody may do, as Kubernetes' RBAC on the master says. Answers are kept until RBAC changes.
 type Access struct {
 	authorizer authorizer.Authorizer
 	rules      *ruleCache
+	changes    *rbacChanges
+	// answers are those to questions, by answerKey.
+	answers *utilcache.LRUExpireCache
 }
 
 func newAccess(config *rest.Config) (*Access, error) {
@@ -107,14 +115,16 @@ func newAccess(config *rest.Config) (*Access, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Without times to live it keeps nothing itself.
 	decide, err := authorizerfactory.DelegatingAuthorizerConfig{
-		SubjectAccessReviewClient: clients.AuthorizationV1(), AllowCacheTTL: accessTTL, DenyCacheTTL: accessTTL, WebhookRetryBackoff: retries(),
+		SubjectAccessReviewClient: clients.AuthorizationV1(), WebhookRetryBackoff: retries(),
 	}.New()
 	if err != nil {
 		return nil, err
 	}
-	rules, err := newRuleCache(config)
-	return &Access{authorizer: decide, rules: rules}, err
+	changes := &rbacChanges{in: map[string]rbacState{}}
+	rules, err := newRuleCache(config, changes)
+	return &Access{authorizer: decide, rules: rules, changes: changes, answers: utilcache.NewLRUExpireCache(answersKept)}, err
 }
 
 // Question is what somebody wants to do.
@@ -140,20 +150,49 @@ func (q Question) String() string {
 	return text
 }
 
+// answerKey is what an answer depends on.
+type answerKey struct {
+	caller string
+	Question
+	state rbacKey
+}
+
+// verdict is an answer, and when it was given.
+type verdict struct {
+	allowed bool
+	at      time.Time
+}
+
 // Allowed reports whether the caller may do something.
 func (a *Access) Allowed(ctx context.Context, q Question) (bool, error) {
-	caller := callOf(ctx).user
+	return a.allowed(ctx, q, accessTTL)
+}
+
+// Renew asks again, before anybody has to wait for it, whether the caller may still do something.
+func (a *Access) Renew(ctx context.Context, q Question) {
+	_, _ = a.allowed(ctx, q, accessTTL/2) // who asks next sees the error
+}
+
+// allowed returns an answer that is no older than that.
+func (a *Access) allowed(ctx context.Context, q Question, oldest time.Duration) (bool, error) {
+	c, now := callOf(ctx), time.Now()
+	state, ttl := a.changes.now(q.Namespace, now)
+	key := answerKey{c.caller, q, state}
+	if known, ok := a.answers.Get(key); ok {
+		if known, ok := known.(verdict); ok && now.Sub(known.at) < oldest {
+			return known.allowed, nil
+		}
+	}
 	decision, _, err := a.authorizer.Authorize(ctx, authorizer.AttributesRecord{
-		User: userOnly{caller}, Verb: q.Verb, APIGroup: q.Group, APIVersion: "*", Resource: q.Resource, Subresource: q.Subresource,
+		User: userOnly{c.user}, Verb: q.Verb, APIGroup: q.Group, APIVersion: "*", Resource: q.Resource, Subresource: q.Subresource,
 		Namespace: q.Namespace, Name: q.Name, ResourceRequest: true,
 	})
-	if decision == authorizer.DecisionAllow {
-		return true, nil
+	if err != nil && decision != authorizer.DecisionAllow {
+		return false, fmt.Errorf("asking whether %s may %s: %w", c.user.GetName(), q, err)
 	}
-	if err != nil {
-		return false, fmt.Errorf("asking whether %s may %s: %w", caller.GetName(), q, err)
-	}
-	return false, nil
+	allowed := decision == authorizer.DecisionAllow
+	a.answers.Add(key, verdict{allowed, now}, ttl)
+	return allowed, nil
 }
 
 // Check fails if the caller may not do something.
@@ -165,7 +204,12 @@ func (a *Access) Check(ctx context.Context, q Question) error {
 	return problem(CodeForbidden, "%s may not %s", callOf(ctx).user.GetName(), q)
 }
 
-// userOnly leaves out what RBAC does not look at and what differs from token to token, so that answers are found again.
+// callerKey identifies whom the rights of a caller depend on.
+func callerKey(info user.Info) string {
+	return strings.Join(append([]string{info.GetName()}, slices.Sorted(slices.Values(info.GetGroups()))...), "\x00")
+}
+
+// userOnly leaves out what RBAC does not look at.
 type userOnly struct{ user.Info }
 
 // GetUID returns nothing.

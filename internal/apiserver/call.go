@@ -25,8 +25,10 @@ import (
 type call struct {
 	id, method, path string
 	// source is the address that the request came from; empty: there is none.
-	source   string
-	user     user.Info
+	source string
+	user   user.Info
+	// caller identifies the user among those whose rights are known.
+	caller   string
 	warnings []string
 }
 

@@ -5,6 +5,7 @@ package apiserver
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -29,17 +30,19 @@ const (
 // change is one of an object. Those who watch share it.
 type change struct {
 	// kind is the resource as the API calls it, for example "clusters"; verb is added, modified or deleted.
-	kind, verb string
-	version    uint64
-	object     client.Object
+	kind, verb      string
+	namespace, name string
+	version         uint64
 
-	once    sync.Once
+	once sync.Once
+	// object is how it was, until it is encoded: it would be kept beside the newest otherwise.
+	object  client.Object
 	encoded []byte
 }
 
 // project is the one that the object is in; empty: in none.
 func (c *change) project() string {
-	name, _ := strings.CutPrefix(c.object.GetNamespace(), v1alpha1.ProjectNamespacePrefix)
+	name, _ := strings.CutPrefix(c.namespace, v1alpha1.ProjectNamespacePrefix)
 	return name
 }
 
@@ -57,6 +60,7 @@ func (c *change) data() []byte {
 		if c.encoded, err = jsonLine(WatchEvent{Kind: kind, Project: c.project(), Object: copied}); err != nil {
 			panic(err) // the cache has decoded it from JSON
 		}
+		c.object = nil
 	})
 	return c.encoded
 }
@@ -66,6 +70,8 @@ func (c *change) data() []byte {
 type feed struct {
 	kind, plural string
 	object       client.Object
+	// store has all objects, as the cache knows them.
+	store toolscache.Indexer
 
 	mu      sync.Mutex
 	latest  uint64
@@ -86,6 +92,11 @@ func (f *feed) follow(ctx context.Context, from cache.Cache) error {
 	if err != nil {
 		return err
 	}
+	shared, ok := informer.(toolscache.SharedIndexInformer)
+	if !ok {
+		return fmt.Errorf("an informer is a %T, whose store is not known", informer)
+	}
+	f.store = shared.GetIndexer()
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
 		AddFunc:    func(obj any, initial bool) { f.note("added", obj, initial) },
 		UpdateFunc: func(_, obj any) { f.note("modified", obj, false) },
@@ -97,19 +108,25 @@ func (f *feed) follow(ctx context.Context, from cache.Cache) error {
 	go func() {
 		// What happened between the list and the first change is not known: who has seen less than now has to list again.
 		if toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
-			f.open(informer)
+			f.open(shared.LastSyncResourceVersion())
 		}
 	}()
 	return nil
 }
 
-func (f *feed) open(informer cache.Informer) {
+func (f *feed) open(synced string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if synced, ok := informer.(interface{ LastSyncResourceVersion() string }); ok {
-		f.floor = max(f.latest, number64(synced.LastSyncResourceVersion()))
-	}
+	f.floor = max(f.latest, number64(synced))
 	f.advance(f.floor)
+}
+
+// objects returns those in a namespace; empty: all. They are the cache's own, and must not be changed.
+func (f *feed) objects(namespace string) ([]any, error) {
+	if namespace == "" {
+		return f.store.List(), nil
+	}
+	return f.store.ByIndex(toolscache.NamespaceIndex, namespace)
 }
 
 func number64(version string) uint64 {
@@ -135,7 +152,7 @@ func (f *feed) note(verb string, obj any, initial bool) {
 	if initial {
 		return
 	}
-	c := &change{kind: f.kind, verb: verb, version: version, object: object}
+	c := &change{kind: f.kind, verb: verb, namespace: object.GetNamespace(), name: object.GetName(), version: version, object: object}
 	f.changes = append(f.changes, c)
 	if len(f.changes) > recent {
 		f.floor = f.changes[0].version

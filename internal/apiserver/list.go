@@ -116,6 +116,19 @@ func (r *resource[T, P]) list(ctx context.Context, s *Server, in *listInput) (*l
 
 // each calls f with all objects in a namespace, which are the cache's: they are copied before anything in them is changed.
 func (r *resource[T, P]) each(ctx context.Context, s *Server, namespace string, f func(P)) error {
+	if r.live {
+		return r.eachLive(ctx, s, namespace, f)
+	}
+	objects, err := s.feeds[reflect.TypeFor[T]()].objects(namespace)
+	for _, object := range objects {
+		if obj, ok := object.(P); ok {
+			f(obj)
+		}
+	}
+	return err
+}
+
+func (r *resource[T, P]) eachLive(ctx context.Context, s *Server, namespace string, f func(P)) error {
 	obj, err := s.scheme.New(r.groupVersion().WithKind(reflect.TypeFor[T]().Name() + "List"))
 	if err != nil {
 		return err
@@ -124,12 +137,7 @@ func (r *resource[T, P]) each(ctx context.Context, s *Server, namespace string, 
 	if !ok {
 		return fmt.Errorf("%T is no list", obj)
 	}
-	if r.live {
-		err = s.asCaller.List(ctx, list, client.InNamespace(namespace))
-	} else {
-		err = s.cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
-	}
-	if err != nil {
+	if err := s.asCaller.List(ctx, list, client.InNamespace(namespace)); err != nil {
 		return err
 	}
 	return meta.EachListItem(list, func(item runtime.Object) error {

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,17 +26,24 @@ const rulesKept = 4096
 // it is worth to ask: every right is asked for before it is used.
 type ruleCache struct {
 	clients kubernetes.Interface
+	changes *rbacChanges
 	known   *utilcache.LRUExpireCache
 }
 
-func newRuleCache(config *rest.Config) (*ruleCache, error) {
+// rulesKey is what the rules of a caller depend on.
+type rulesKey struct {
+	caller, resource string
+	state            rbacKey
+}
+
+func newRuleCache(config *rest.Config, changes *rbacChanges) (*ruleCache, error) {
 	config = rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return impersonate{next} })
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	return &ruleCache{clients: clients, known: utilcache.NewLRUExpireCache(rulesKept)}, nil
+	return &ruleCache{clients: clients, changes: changes, known: utilcache.NewLRUExpireCache(rulesKept)}, nil
 }
 
 // named are the names of a resource that somebody's rules have; all is true if the rules name none in particular.
@@ -47,8 +54,9 @@ type named struct {
 
 // candidates returns which objects of a resource outside of namespaces the caller might see.
 func (r *ruleCache) candidates(ctx context.Context, resource string) (named, error) {
-	caller := callOf(ctx).user
-	key := strings.Join(append([]string{resource, caller.GetName()}, slices.Sorted(slices.Values(caller.GetGroups()))...), "\x00")
+	c := callOf(ctx)
+	state, ttl := r.changes.now("", time.Now())
+	key := rulesKey{c.caller, resource, state}
 	if found, ok := r.known.Get(key); ok {
 		if names, ok := found.(named); ok {
 			return names, nil
@@ -57,10 +65,10 @@ func (r *ruleCache) candidates(ctx context.Context, resource string) (named, err
 	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: metav1.NamespaceDefault}}
 	review, err := r.clients.AuthorizationV1().SelfSubjectRulesReviews().Create(ctx, review, metav1.CreateOptions{})
 	if err != nil {
-		return named{}, fmt.Errorf("asking for the rules of %s: %w", caller.GetName(), err)
+		return named{}, fmt.Errorf("asking for the rules of %s: %w", c.user.GetName(), err)
 	}
 	names := namesIn(review.Status.ResourceRules, resource)
-	r.known.Add(key, names, accessTTL)
+	r.known.Add(key, names, ttl)
 	return names, nil
 }
 

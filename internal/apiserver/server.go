@@ -187,6 +187,9 @@ func (s *Server) Start(ctx context.Context) error {
 			return fmt.Errorf("watching %T: %w", kind.object, err)
 		}
 	}
+	if err := s.access.changes.follow(ctx, s.cache); err != nil {
+		return fmt.Errorf("watching RBAC: %w", err)
+	}
 	go s.pruneRecords(ctx)
 	return s.cache.Start(ctx)
 }
@@ -257,7 +260,7 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) *Problem {
 		_ = errors.As(err, &p)
 		return p
 	}
-	c.user = caller
+	c.user, c.caller = caller, callerKey(caller)
 	if wait, ok := s.callers.allow(caller.GetName(), now); !ok {
 		return tooMany(w, wait)
 	}

@@ -110,18 +110,13 @@ type stream struct {
 	// overrun is closed when the client is too slow.
 	overrun chan struct{}
 	once    sync.Once
-	// rights are answers that were found.
-	rights map[Question]right
-}
-
-type right struct {
-	allowed bool
-	until   time.Time
+	// rights are by which right it was shown what has happened so far.
+	rights map[Question]Question
 }
 
 func (s *Server) newStream(ctx context.Context, in *watchInput) (*stream, error) {
 	st := &stream{
-		server: s, project: in.Project, after: map[string]uint64{}, rights: map[Question]right{},
+		server: s, project: in.Project, after: map[string]uint64{}, rights: map[Question]Question{},
 		changes: make(chan *change, backlog), overrun: make(chan struct{}),
 	}
 	for _, kind := range slices.Compact(slices.Sorted(slices.Values(in.Kinds))) {
@@ -131,11 +126,18 @@ func (s *Server) newStream(ctx context.Context, in *watchInput) (*stream, error)
 		}
 		st.feeds = append(st.feeds, f)
 	}
-	if in.Project != "" {
-		for _, f := range st.feeds {
-			if err := s.access.Check(ctx, Question{Verb: verbWatch, Group: v1alpha1.GroupVersion.Group, Resource: f.plural, Namespace: v1alpha1.ProjectNamespacePrefix + in.Project}); err != nil {
-				return nil, err
-			}
+	for _, f := range st.feeds {
+		question := watchOf(f.plural)
+		// Whether it is allowed everywhere is known when the first change comes.
+		if _, err := s.access.Allowed(ctx, question); err != nil {
+			return nil, err
+		}
+		if in.Project == "" {
+			continue
+		}
+		question.Namespace = v1alpha1.ProjectNamespacePrefix + in.Project
+		if err := s.access.Check(ctx, question); err != nil {
+			return nil, err
 		}
 	}
 	if err := s.streams.enter(callOf(ctx).user.GetName()); err != nil {
@@ -236,6 +238,7 @@ func (st *stream) alive(r *http.Request, out *eventWriter) bool {
 		_ = out.flush() // the client is told if it still listens
 		return false
 	}
+	st.renew(r.Context())
 	out.event("bookmark", st.cursor(), note(nil, ""))
 	return true
 }
@@ -253,25 +256,43 @@ func (st *stream) send(ctx context.Context, out *eventWriter, c *change) {
 
 // maySee asks whether the caller may see a change. What was visible before and is not any more the client has to forget.
 func (st *stream) maySee(ctx context.Context, out *eventWriter, c *change) bool {
-	question := Question{Verb: verbWatch, Group: v1alpha1.GroupVersion.Group, Resource: st.server.byKind[c.kind].plural, Namespace: c.object.GetNamespace()}
-	if question.Namespace == "" {
-		question.Name = c.object.GetName()
+	everywhere := watchOf(st.server.byKind[c.kind].plural)
+	question := everywhere
+	if question.Namespace = c.namespace; question.Namespace == "" {
+		question.Name = c.name
 	}
-	known, asked := st.rights[question]
-	now := time.Now()
-	if asked && now.Before(known.until) {
-		return known.allowed
+	for _, right := range []Question{everywhere, question} {
+		allowed, err := st.server.access.Allowed(ctx, right)
+		if err != nil {
+			logger(ctx).Error(err, "A change was not shown")
+			break
+		}
+		if allowed {
+			st.rights[question] = right
+			return true
+		}
 	}
-	allowed, err := st.server.access.Allowed(ctx, question)
-	if err != nil {
-		logger(ctx).Error(err, "A change was not shown")
-		allowed = false
-	}
-	st.rights[question] = right{allowed, now.Add(accessTTL)}
-	if known.allowed && !allowed {
+	if _, shown := st.rights[question]; shown {
 		out.event("relist", st.cursor(), note([]string{c.kind}, "you may not see some of it any more"))
+		delete(st.rights, question)
 	}
-	return allowed
+	return false
+}
+
+// watchOf is the question whether somebody may watch all objects of a kind.
+func watchOf(plural string) Question {
+	return Question{Verb: verbWatch, Group: v1alpha1.GroupVersion.Group, Resource: plural}
+}
+
+// renew asks for the rights by which something was shown, so that nobody has to wait for it when something happens.
+func (st *stream) renew(ctx context.Context) {
+	asked := map[Question]bool{}
+	for _, right := range st.rights {
+		if !asked[right] {
+			asked[right] = true
+			st.server.access.Renew(ctx, right)
+		}
+	}
 }
 
 func (st *stream) close(ctx context.Context) {
