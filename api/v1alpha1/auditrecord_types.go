@@ -5,7 +5,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// AuditRecord says who has changed what through the API, or tried to. It is written before the change is made, and completed with
+// AuditRecord says who has changed what through the API, logged in or out there, or tried to. It is written before the change is made, and completed with
 // what has come of it; then nobody can change it. One that is not complete is of a server that did not live to see the result.
 // What is in a project is recorded in its namespace, and the rest in canopy-system. The newest have the names that sort first.
 //
@@ -48,19 +48,20 @@ type AuditRecordSpec struct {
 	// +listType=atomic
 	Groups []string `json:"groups,omitempty"`
 
-	// token identifies the credentials, where they say it themselves; it is none.
+	// token identifies the credentials and lets nobody in: a token of a service account as the list of its tokens does, a browser's
+	// session as the record of its login does, others by what they say themselves.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Token string `json:"token,omitempty"`
 
-	// verb is create, update, patch or delete, or what else the API can do, for example "kubeconfig".
+	// verb is create, update, patch or delete, or login or logout.
 	//
 	// +required
 	// +kubebuilder:validation:MaxLength=63
 	Verb string `json:"verb"`
 
-	// resource is what the API calls the kind, for example "clusters".
+	// resource is what the API calls the kind, for example "clusters"; of logins "sessions".
 	//
 	// +required
 	// +kubebuilder:validation:MaxLength=63

@@ -84,6 +84,20 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		if len(names) != 3 || len(lines) != 3 || !strings.Contains(lines[0], names[0]) {
 			t.Errorf("names %v, lines %v", names, lines)
 		}
+		for query, want := range map[string]int{
+			"user=ed@example.com": 2, "user=ed@example.com&verb=create": 1, "failed=true": 1, "resource=clusters&name=shop": 3, "name=none": 0,
+			"since=" + records.Items[1].Spec.Time.UTC().Format(time.RFC3339Nano): 2, "until=" + records.Items[1].Spec.Time.UTC().Format(time.RFC3339Nano): 1,
+		} {
+			first := into[List[v1alpha1.AuditRecord]](t, viewer.get("/api/v1/projects/recorded/audit?pageSize=1&"+query).is(t, http.StatusOK))
+			all := first.Items
+			for token := first.NextPageToken; token != ""; {
+				page := into[List[v1alpha1.AuditRecord]](t, viewer.get("/api/v1/projects/recorded/audit?pageSize=1&pageToken="+token+"&"+query).is(t, http.StatusOK))
+				all, token = append(all, page.Items...), page.NextPageToken
+			}
+			if len(all) != want || first.TotalSize != want {
+				t.Errorf("%s: %d of %d records, want %d", query, len(all), first.TotalSize, want)
+			}
+		}
 		viewer.get("/api/v1/projects/recorded/audit?pageToken=bm9uZQ").isProblem(t, CodeInvalid)
 		shared.as(t, "eve@example.com").get("/api/v1/projects/recorded/audit").isProblem(t, CodeForbidden)
 		viewer.get("/api/v1/audit").isProblem(t, CodeForbidden)

@@ -29,7 +29,26 @@ const (
 
 type recordsInput struct {
 	Paging
-	Place place
+	Place    place
+	User     string    `query:"user" maxLength:"512" doc:"Only what this user has done."`
+	Verb     string    `query:"verb" maxLength:"63" doc:"Only what was done so: create, update, patch, delete, login or logout."`
+	Resource string    `query:"resource" maxLength:"63" doc:"Only what was done to this kind, for example clusters."`
+	Name     string    `query:"name" maxLength:"253" doc:"Only what was done to the object with this name."`
+	Failed   bool      `query:"failed" doc:"Only what was refused or went wrong."`
+	Since    time.Time `query:"since" doc:"Only what was done at this time or later."`
+	Until    time.Time `query:"until" doc:"Only what was done before this time."`
+}
+
+// narrowed reports whether not all records are wanted.
+func (in *recordsInput) narrowed() bool {
+	return in.User != "" || in.Verb != "" || in.Resource != "" || in.Name != "" || in.Failed || !in.Since.IsZero() || !in.Until.IsZero()
+}
+
+func (in *recordsInput) wants(record *v1alpha1.AuditRecord) bool {
+	spec := &record.Spec
+	return (in.User == "" || spec.User == in.User) && (in.Verb == "" || spec.Verb == in.Verb) && (in.Resource == "" || spec.Resource == in.Resource) &&
+		(in.Name == "" || nameIn(record) == in.Name || spec.Name == in.Name) && (!in.Failed || record.Result == nil || record.Result.Code != "") &&
+		(in.Since.IsZero() || !spec.Time.Time.Before(in.Since)) && (in.Until.IsZero() || spec.Time.Time.Before(in.Until))
 }
 
 type recordsOutput struct{ Body List[v1alpha1.AuditRecord] }
@@ -116,6 +135,9 @@ func (s *Server) records(ctx context.Context, in *recordsInput) (List[v1alpha1.A
 	if err != nil {
 		return out, err
 	}
+	if in.narrowed() {
+		return s.narrowedRecords(ctx, in, before, token)
+	}
 	list, err := s.recordPage(ctx, in.Place, in.PageSize, token)
 	if apierrors.IsBadRequest(err) && token != "" {
 		return out, problem(CodeInvalid, "the pageToken is of no such list").at("query.pageToken", "must be nextPageToken of a page of the same list")
@@ -134,7 +156,35 @@ func (s *Server) records(ctx context.Context, in *recordsInput) (List[v1alpha1.A
 	return out, nil
 }
 
-// recordToken is where a page of records begins: after so many, at the place that Kubernetes calls so.
+// narrowedRecords looks at all records, of which there are not so many, for a page of those that are wanted. The names of the newest
+// sort first, so that the last name of the page before is where this one begins.
+func (s *Server) narrowedRecords(ctx context.Context, in *recordsInput, before int, after string) (List[v1alpha1.AuditRecord], error) {
+	out := List[v1alpha1.AuditRecord]{Items: []v1alpha1.AuditRecord{}}
+	for next := ""; ; {
+		page, err := s.recordPage(ctx, in.Place, exportPage, next)
+		if err != nil {
+			return out, err
+		}
+		for i := range page.Items {
+			record := &page.Items[i]
+			if !in.wants(record) {
+				continue
+			}
+			if out.TotalSize++; record.Name > after && len(out.Items) < in.PageSize {
+				out.Items = append(out.Items, *record)
+			}
+		}
+		if next = page.Continue; next == "" {
+			break
+		}
+	}
+	if n := before + len(out.Items); n < out.TotalSize && len(out.Items) > 0 {
+		out.NextPageToken = encodeRecordToken(n, out.Items[len(out.Items)-1].Name)
+	}
+	return out, nil
+}
+
+// recordToken is where a page of records begins: after so many, at the place that Kubernetes calls so, or after a record.
 type recordToken struct {
 	Before   int    `json:"b"`
 	Continue string `json:"c"`

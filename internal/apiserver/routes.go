@@ -14,6 +14,7 @@ func (s *Server) routes() {
 	s.servePlatform()
 	s.serveProjects()
 	serveClusters(s)
+	serveChoices(s)
 	serveMembers(s)
 	serveDetails(s)
 	serveMachines(s)

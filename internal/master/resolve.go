@@ -173,6 +173,16 @@ func secrets(in Input) []*corev1.Secret {
 	}}
 }
 
+// DatacenterOpenTo reports whether a project may have clusters in a datacenter.
+func DatacenterOpenTo(dc *v1alpha1.Datacenter, project *v1alpha1.Project) bool {
+	return checkDatacenter(Input{Datacenter: dc, Project: project}) == nil
+}
+
+// PresetOpenTo reports whether a project may use a preset.
+func PresetOpenTo(preset *v1alpha1.Preset, project *v1alpha1.Project) bool {
+	return len(preset.Spec.Projects) == 0 || slices.Contains(preset.Spec.Projects, project.Name)
+}
+
 // checkDatacenter says whether the project may have clusters in the datacenter.
 func checkDatacenter(in Input) error {
 	dc, project := in.Datacenter, in.Project
@@ -214,7 +224,7 @@ func checkPreset(in Input) error {
 		return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("spec.preset: %s is for the provider %s, and datacenter %s is of %s: name another Preset",
 			in.Preset.Name, in.Preset.Spec.Provider, in.Datacenter.Name, provider))
 	}
-	if allowed := in.Preset.Spec.Projects; len(allowed) > 0 && !slices.Contains(allowed, in.Project.Name) {
+	if !PresetOpenTo(in.Preset, in.Project) {
 		return kube.Wait(v1alpha1.ReasonForbidden, fmt.Sprintf("spec.preset: %s is not open to project %s: name another, or have an admin add the project to spec.projects of the Preset",
 			in.Preset.Name, in.Project.Name), 0)
 	}
