@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,7 +112,11 @@ func (i *installation) read(context.Context) error {
 		return err
 	}
 	i.chart = install.Canopy(values)
-	return nil
+	unknown, err := i.chart.UnknownValues()
+	if err == nil && len(unknown) > 0 {
+		err = fmt.Errorf("%s: there are no such values: %s: correct them; all that there are, are in deploy/chart/values.yaml", i.valuesFile, strings.Join(unknown, ", "))
+	}
+	return err
 }
 
 // fillImages names the images that the values do not: those that are built here.

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,8 +88,12 @@ func newSeedDrainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Seed %s takes no new clusters; whoever wants one there is told so in its status. It has %d, which stay.\n\n"+
-				"  canopy seed drain %[1]s --undo    # take new clusters again\n  canopy seed remove %[1]s          # once it has none\n", seed.Name, len(clusters))
+			there := "none"
+			if len(clusters) > 0 {
+				there = fmt.Sprintf("%d, which stay", len(clusters))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "Seed %s takes no new clusters; whoever wants one there is told so in its status. It has %s.\n\n"+
+				"  canopy seed drain %[1]s --undo    # take new clusters again\n  canopy seed remove %[1]s          # once it has none\n", seed.Name, there)
 			return nil
 		},
 	}
@@ -162,6 +167,7 @@ func clustersOn(ctx context.Context, c client.Client, seed string) ([]v1alpha1.C
 
 // awaitSeed watches a Seed until done says so, or, without done, until it is gone. Each new reason is a line of detail.
 func awaitSeed(ctx context.Context, detail io.Writer, c client.WithWatch, name string, done func(*v1alpha1.Seed) (bool, error)) error {
+	const silent = "the master has said nothing of it: see whether it runs (canopy install status)"
 	said := ""
 	look := func(seed *v1alpha1.Seed) (bool, error) {
 		if ready := meta.FindStatusCondition(seed.Status.Conditions, v1alpha1.ConditionReady); ready != nil && ready.Message != "" {
@@ -179,7 +185,7 @@ func awaitSeed(ctx context.Context, detail io.Writer, c client.WithWatch, name s
 		list := &v1alpha1.SeedList{}
 		selected := client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", name)}
 		if err := c.List(ctx, list, selected); err != nil {
-			return timedOut(err, said)
+			return timedOut(err, cmp.Or(said, silent))
 		}
 		if len(list.Items) == 0 {
 			return nil
@@ -189,7 +195,7 @@ func awaitSeed(ctx context.Context, detail io.Writer, c client.WithWatch, name s
 		}
 		watcher, err := c.Watch(ctx, list, selected, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}})
 		if err != nil {
-			return timedOut(err, said)
+			return timedOut(err, cmp.Or(said, silent))
 		}
 		ended, err := follow(watcher, look)
 		watcher.Stop()
@@ -197,7 +203,7 @@ func awaitSeed(ctx context.Context, detail io.Writer, c client.WithWatch, name s
 			return err
 		}
 		if ctx.Err() != nil {
-			return timedOut(ctx.Err(), said)
+			return timedOut(ctx.Err(), cmp.Or(said, silent))
 		}
 	}
 }
