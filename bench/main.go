@@ -29,7 +29,7 @@ func main() {
 	execs := flag.Int("execs", 1000, "how many small execs go through each tunnel")
 	rest := flag.Duration("rest", time.Minute, "how long a control plane rests before its memory is read")
 	gatewayOnly := flag.Bool("gateway", false, "measure the gateway instead, in a process on this machine; it needs no platform")
-	masterClusters := flag.Int("master", 0, "measure the master instead, with so many clusters on two seeds that are API servers only; it needs no platform")
+	masterClusters := flag.String("master", "", "measure the master instead, with so many clusters on two seeds that are API servers only, one number for each round; it needs no platform")
 	apiClusters := flag.Int("api", 0, "measure the REST API instead, with so many clusters that nobody hosts; it needs no platform")
 	profile := flag.String("profile", "", "a file that the API which is measured writes to what it spends its CPU time on, for go tool pprof")
 	asAPI := flag.Bool("serve-api", false, "be the API that is measured")
@@ -48,8 +48,8 @@ func main() {
 		err = benchAPI(ctx, *apiClusters, *profile)
 	case *asMaster:
 		err = serveMaster(*heap)
-	case *masterClusters > 0:
-		err = benchMaster(ctx, *masterClusters, *heap)
+	case *masterClusters != "":
+		err = runMaster(ctx, *masterClusters, *heap)
 	case *gatewayOnly:
 		err = benchGateway(ctx)
 	default:
@@ -62,8 +62,16 @@ func main() {
 	}
 }
 
+func runMaster(ctx context.Context, clusters, heap string) error {
+	rounds, err := counts("master", clusters)
+	if err != nil {
+		return err
+	}
+	return benchMasters(ctx, rounds, heap)
+}
+
 func run(ctx context.Context, serial int, parallel string, execs int, rest time.Duration) error {
-	rounds, err := counts(parallel)
+	rounds, err := counts("parallel", parallel)
 	if err != nil {
 		return err
 	}
@@ -157,10 +165,10 @@ func emitDifference(metric, unit string, a, b []float64) {
 
 func round(v float64) float64 { return math.Round(v*100) / 100 }
 
-func counts(s string) ([]int, error) {
+func counts(name, s string) ([]int, error) {
 	var list []int
 	if err := json.Unmarshal([]byte("["+s+"]"), &list); err != nil {
-		return nil, fmt.Errorf("-parallel %q: want numbers with commas between them", s)
+		return nil, fmt.Errorf("-%s %q: want numbers with commas between them", name, s)
 	}
 	return list, nil
 }

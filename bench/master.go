@@ -48,6 +48,21 @@ const (
 	masterPatience = 30 * time.Minute
 )
 
+// benchMasters measures the master with each of so many clusters: what it takes for each is to stay the same. With more than one number,
+// metrics are named after it.
+func benchMasters(ctx context.Context, counts []int, heap string) error {
+	for _, n := range counts {
+		suffix := ""
+		if len(counts) > 1 {
+			suffix = fmt.Sprintf("_of_%d", n)
+		}
+		if err := benchMaster(ctx, n, suffix, heap); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // masterBench is a master, in a process of its own, with seeds on which nothing runs: API servers and etcds without kubelets.
 type masterBench struct {
 	dir   string
@@ -57,6 +72,12 @@ type masterBench struct {
 	seeds []client.WithWatch
 	pid   int
 	stop  func()
+
+	suffix string // of metrics
+}
+
+func (b *masterBench) emit(metric, unit string, values ...float64) {
+	emit(metric+b.suffix, unit, values)
 }
 
 // serveMaster is the master in a process of its own, so that its memory and CPU can be told from those of the measurement.
@@ -93,13 +114,13 @@ func writeHeap(asked <-chan os.Signal, path string) {
 
 // benchMaster measures the master with n clusters: how long they take to get to their seeds, and a change of one of them; what
 // that costs, and what rest costs; all of it again with one seed down.
-func benchMaster(ctx context.Context, n int, heap string) (err error) {
+func benchMaster(ctx context.Context, n int, suffix, heap string) (err error) {
 	ctrl.SetLogger(logr.Discard())
 	dir, err := os.MkdirTemp("", "canopy-bench-")
 	if err != nil {
 		return err
 	}
-	b := &masterBench{dir: dir, heap: heap, stop: func() {}}
+	b := &masterBench{dir: dir, heap: heap, suffix: suffix, stop: func() {}}
 	defer func() {
 		b.stop()
 		for _, env := range b.envs {
@@ -202,7 +223,7 @@ func (b *masterBench) start(ctx context.Context) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, self, "-serve-master", "-heap", b.heap)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(b.dir, "kubeconfig"))
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(b.dir, "kubeconfig"), "GOGC=50") // as in the chart
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		return err
@@ -244,12 +265,12 @@ func (b *masterBench) projects(ctx context.Context, n int) error {
 	}); err != nil {
 		return fmt.Errorf("waiting for the projects: %w", err)
 	}
-	emit("master_projects_seconds", "s", []float64{time.Since(started).Seconds()})
+	b.emit("master_projects_seconds", "s", time.Since(started).Seconds())
 	now, err := b.objects(ctx)
 	if err != nil {
 		return err
 	}
-	emit("master_objects_per_project", "objects", []float64{(now - objects) / float64(n)})
+	b.emit("master_objects_per_project", "objects", (now-objects)/float64(n))
 	return nil
 }
 
@@ -272,7 +293,7 @@ func (b *masterBench) clusters(ctx context.Context, projects int) error {
 			return err
 		}
 	}
-	emit("master_clusters_created_seconds", "s", []float64{time.Since(started).Seconds()})
+	b.emit("master_clusters_created_seconds", "s", time.Since(started).Seconds())
 	n := projects * clustersEach
 	if err := waitFor(ctx, func() (bool, error) {
 		there := 0
@@ -288,12 +309,12 @@ func (b *masterBench) clusters(ctx context.Context, projects int) error {
 	}); err != nil {
 		return fmt.Errorf("waiting for the HostedClusters: %w", err)
 	}
-	emit("master_clusters_on_seeds_seconds", "s", []float64{time.Since(started).Seconds()})
+	b.emit("master_clusters_on_seeds_seconds", "s", time.Since(started).Seconds())
 	if err := pause(ctx, window); err != nil { // status follows
 		return err
 	}
-	emit("master_cpu_per_cluster", "s", []float64{(processCPU(b.pid) - cpu) / float64(n)})
-	emit("master_memory_per_cluster", "KiB", []float64{(anonymous(b.pid) - memory) * mb / 1024 / float64(n)})
+	b.emit("master_cpu_per_cluster", "s", (processCPU(b.pid)-cpu)/float64(n))
+	b.emit("master_memory_per_cluster", "KiB", (anonymous(b.pid)-memory)*mb/1024/float64(n))
 	if b.heap != "" {
 		if err := syscall.Kill(b.pid, syscall.SIGUSR1); err != nil {
 			return err
@@ -303,7 +324,7 @@ func (b *masterBench) clusters(ctx context.Context, projects int) error {
 	if err != nil {
 		return err
 	}
-	emit("master_objects_per_cluster", "objects", []float64{(now - objects) / float64(n)})
+	b.emit("master_objects_per_cluster", "objects", (now-objects)/float64(n))
 	return nil
 }
 
@@ -313,33 +334,76 @@ func (b *masterBench) rest(ctx context.Context, suffix string) error {
 	if err := pause(ctx, window); err != nil {
 		return err
 	}
-	emit("master_rest_cpu"+suffix, "mCPU", []float64{1000 * (processCPU(b.pid) - cpu) / window.Seconds()})
-	emit("master_rest_memory"+suffix, "MB", []float64{anonymous(b.pid)})
+	b.emit("master_rest_cpu"+suffix, "mCPU", 1000*(processCPU(b.pid)-cpu)/window.Seconds())
+	b.emit("master_rest_memory"+suffix, "MB", anonymous(b.pid))
 	return nil
 }
 
-// edits changes one cluster after the other, of the first seeds, and waits until its seed has the change.
+// edits measures changes of one cluster after the other, of the first seeds: from the master to the seed, and what the seed says of it back.
 func (b *masterBench) edits(ctx context.Context, projects int, suffix string, seeds int) error {
-	var seconds []float64
-	for range masterEdits {
-		i := rand.IntN(projects * clustersEach) //nolint:gosec // which cluster is no secret
-		i -= i % masterSeeds
-		took, err := b.edit(ctx, i+rand.IntN(seeds)) //nolint:gosec // nor is this
-		if err != nil {
-			return err
+	for _, m := range []struct {
+		metric string
+		once   func(context.Context, int) (float64, error)
+	}{{"master_edit_to_seed", b.edit}, {"master_status_from_seed", b.mirror}} {
+		var seconds []float64
+		for range masterEdits {
+			i := rand.IntN(projects * clustersEach) //nolint:gosec // which cluster is no secret
+			i -= i % masterSeeds
+			took, err := m.once(ctx, i+rand.IntN(seeds)) //nolint:gosec // nor is this
+			if err != nil {
+				return err
+			}
+			seconds = append(seconds, took)
 		}
-		seconds = append(seconds, took)
+		b.emit(m.metric+suffix+"_seconds", "s", seconds...)
 	}
-	emit("master_edit_to_seed"+suffix+"_seconds", "s", seconds)
 	return nil
+}
+
+// cluster returns the i-th one as it is.
+func (b *masterBench) cluster(ctx context.Context, i int) (*v1alpha1.Cluster, error) {
+	cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.ProjectNamespacePrefix + projectName(i/clustersEach), Name: clusterName(i)}}
+	return cluster, b.api.Get(ctx, client.ObjectKeyFromObject(cluster), cluster)
+}
+
+// mirror returns the seconds from what a seed says of a cluster to its arrival in the cluster's status.
+func (b *masterBench) mirror(ctx context.Context, i int) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	cluster, err := b.cluster(ctx, i)
+	if err != nil {
+		return 0, err
+	}
+	changes, err := b.api.Watch(ctx, &v1alpha1.ClusterList{}, client.InNamespace(cluster.Namespace), client.MatchingFields{"metadata.name": cluster.Name})
+	if err != nil {
+		return 0, err
+	}
+	defer changes.Stop()
+	hc := &hostingv1alpha1.HostedCluster{ObjectMeta: metav1.ObjectMeta{Namespace: hostingv1alpha1.NamespacePrefix + cluster.Status.ID, Name: cluster.Status.ID}}
+	seed := b.seeds[i%masterSeeds]
+	if err := seed.Get(ctx, client.ObjectKeyFromObject(hc), hc); err != nil {
+		return 0, err
+	}
+	before, nodes := hc.DeepCopy(), hc.Status.ReadyNodes+1
+	hc.Status.ReadyNodes = nodes
+	started := time.Now()
+	if err := seed.Status().Patch(ctx, hc, client.MergeFrom(before)); err != nil {
+		return 0, err
+	}
+	for event := range changes.ResultChan() {
+		if cluster, ok := event.Object.(*v1alpha1.Cluster); ok && cluster.Status.ReadyNodes == nodes {
+			return time.Since(started).Seconds(), nil
+		}
+	}
+	return 0, fmt.Errorf("what the seed says of %s has not come back", cluster.Name)
 }
 
 // edit returns the seconds from the change of a cluster to its arrival on its seed.
 func (b *masterBench) edit(ctx context.Context, i int) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.ProjectNamespacePrefix + projectName(i/clustersEach), Name: clusterName(i)}}
-	if err := b.api.Get(ctx, client.ObjectKeyFromObject(cluster), cluster); err != nil {
+	cluster, err := b.cluster(ctx, i)
+	if err != nil {
 		return 0, err
 	}
 	selector := labels.SelectorFromSet(labels.Set{hostingv1alpha1.LabelCluster: cluster.Status.ID})
@@ -364,18 +428,25 @@ func (b *masterBench) edit(ctx context.Context, i int) (float64, error) {
 	return 0, fmt.Errorf("a change of %s has not come to its seed", cluster.Name)
 }
 
-// restart measures how long a master that is started again takes until a change arrives.
+// restart measures how long a master that is started again takes until a change arrives: one that was made while it did not run, and
+// the one after; and what it takes until it is at rest.
 func (b *masterBench) restart(ctx context.Context, projects int) error {
 	b.stop()
 	started := time.Now()
 	if err := b.start(ctx); err != nil {
 		return err
 	}
-	if _, err := b.edit(ctx, rand.IntN(projects*clustersEach)); err != nil { //nolint:gosec // which cluster is no secret
+	for _, metric := range []string{"master_restart_to_first_edit_seconds", "master_restart_to_second_edit_seconds"} {
+		if _, err := b.edit(ctx, rand.IntN(projects*clustersEach)); err != nil { //nolint:gosec // which cluster is no secret
+			return err
+		}
+		b.emit(metric, "s", time.Since(started).Seconds())
+	}
+	if err := pause(ctx, window); err != nil { // it looks at every cluster once
 		return err
 	}
-	emit("master_restart_to_first_edit_seconds", "s", []float64{time.Since(started).Seconds()})
-	return pause(ctx, window) // it looks at every cluster once
+	b.emit("master_restart_cpu", "s", processCPU(b.pid))
+	return nil
 }
 
 // countedKinds are those of which the master makes objects, or is given them, for projects and clusters. Events go by themselves.
