@@ -126,11 +126,14 @@ func seedsWithoutTheMaster(t *testing.T) {
 	}
 	scale(t, "canopy-system", "deployment/canopy-master", 0)
 	seed(t).wantOutput("", time.Minute, "-n", "canopy-system", "get", "pods", "-l", "app.kubernetes.io/component=canopy-master", "-o", "name")
+	killed := map[string]string{} // uids of pods
 	for namespace, k := range onSeed {
-		uid := k.run("-n", namespace, "get", "pod", "control-plane-0", "-o", "jsonpath={.metadata.uid}")
+		killed[namespace] = k.run("-n", namespace, "get", "pod", "control-plane-0", "-o", "jsonpath={.metadata.uid}")
 		k.run("-n", namespace, "delete", "pod", "control-plane-0", "--grace-period=0", "--force")
+	}
+	for namespace, k := range onSeed {
 		k.wantThat("is a new pod that is ready", 2*time.Minute, func(out string) bool {
-			return strings.HasSuffix(out, " True") && !strings.HasPrefix(out, uid)
+			return strings.HasSuffix(out, " True") && !strings.HasPrefix(out, killed[namespace])
 		}, "-n", namespace, "get", "pod", "control-plane-0", "-o", `jsonpath={.metadata.uid} {.status.conditions[?(@.type=="Ready")].status}`)
 	}
 }
