@@ -172,6 +172,12 @@ type ClusterStatus struct {
 	// +optional
 	Seed string `json:"seed,omitempty"`
 
+	// applied identifies what the master has last written on the seed for the cluster, so that a master that starts need not write
+	// it once more.
+	//
+	// +optional
+	Applied string `json:"applied,omitempty"`
+
 	// lastContact is when the seed was last heard of, to half a minute, if it is not any more: what follows was true then.
 	// Empty while it answers.
 	//

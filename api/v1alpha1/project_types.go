@@ -203,6 +203,11 @@ type ProjectStatus struct {
 	//
 	// +optional
 	Quota QuotaStatus `json:"quota,omitempty"`
+	// applied identifies what the master has last written for the project's members, so that a master that starts need not write
+	// it once more.
+	//
+	// +optional
+	Applied string `json:"applied,omitempty"`
 }
 
 // ProjectList is a list of Projects.

@@ -8,6 +8,7 @@ package kube
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ type Owner struct {
 type Applier struct {
 	// Client writes.
 	Client client.Client
-	// Live reads the metadata of objects, from a cache. Without it every object is written at every Apply.
+	// Live reads the metadata of objects, from a cache. Without it every object is written at every Apply, and none is recalled.
 	Live client.Reader
 	// Whole are the kinds that Live has whole anyway, so that no second cache is filled with their metadata.
 	Whole []schema.GroupKind
@@ -66,6 +67,69 @@ type writtenKey struct {
 type objectKey struct {
 	schema.GroupKind
 	client.ObjectKey
+}
+
+// Set is what one owner wants of some objects.
+type Set struct {
+	Owner   Owner
+	Objects []client.Object
+}
+
+// Record identifies what this Applier has written of sets and what became of it; empty: it has not written all of them. It tells
+// nobody what is in them, because the servers' random ids are part of it.
+func (a *Applier) Record(sets ...Set) (string, error) {
+	all := sha256.New()
+	for _, set := range sets {
+		for _, obj := range set.Objects {
+			gvk, err := apiutil.GVKForObject(obj, a.Client.Scheme())
+			if err != nil {
+				return "", err
+			}
+			known := a.wrote(writtenKey{objectKey{gvk.GroupKind(), client.ObjectKeyFromObject(obj)}, set.Owner.FieldManager})
+			if known == (sum{}) {
+				return "", nil
+			}
+			all.Write(known[:])
+		}
+	}
+	return hex.EncodeToString(all.Sum(nil)[:recordBytes]), nil
+}
+
+// recordBytes are enough for two records never to be the same by chance.
+const recordBytes = 16
+
+// Recall is for what an Applier before this one has written, such as that of a process that has ended, and kept the record of. If
+// sets are still the same, here and on the server, this Applier remembers them as if it had written them itself.
+func (a *Applier) Recall(ctx context.Context, record string, sets ...Set) error {
+	if record == "" {
+		return nil
+	}
+	all, recalled := sha256.New(), map[writtenKey]sum{}
+	for _, set := range sets {
+		for _, obj := range set.Objects {
+			u, err := configuration(a.Client, set.Owner, obj)
+			if err != nil {
+				return err
+			}
+			key := keyOf(u, set.Owner)
+			if a.wrote(key) != (sum{}) {
+				return nil // what it remembers itself is newer
+			}
+			now, live, err := a.sumNow(ctx, u)
+			if err != nil || !live {
+				return err
+			}
+			all.Write(now[:])
+			recalled[key] = now
+		}
+	}
+	if hex.EncodeToString(all.Sum(nil)[:recordBytes]) != record {
+		return nil
+	}
+	for key, now := range recalled {
+		a.remember(key, now)
+	}
+	return nil
 }
 
 // Apply writes objs as owner. An object that has not changed since this Applier wrote the same content is left alone.
@@ -102,25 +166,47 @@ func (a *Applier) apply(ctx context.Context, owner Owner, obj client.Object) err
 	if err != nil {
 		return err
 	}
-	content, err := json.Marshal(u.Object)
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", Describe(u), err)
-	}
-	key := writtenKey{objectKey{u.GroupVersionKind().GroupKind(), client.ObjectKeyFromObject(u)}, owner.FieldManager}
+	key := keyOf(u, owner)
 	if a.Live != nil {
-		live, err := a.liveVersion(ctx, u)
+		now, live, err := a.sumNow(ctx, u)
 		if err != nil {
 			return err
 		}
-		if live != "" && a.wrote(key) == sumOf(content, live) {
+		if live && a.wrote(key) == now {
 			return nil
 		}
+	}
+	content, err := encode(u)
+	if err != nil {
+		return err
 	}
 	if err := a.write(ctx, owner, u); err != nil {
 		return err
 	}
 	a.remember(key, sumOf(content, version(u)))
 	return nil
+}
+
+func keyOf(u *unstructured.Unstructured, owner Owner) writtenKey {
+	return writtenKey{objectKey{u.GroupVersionKind().GroupKind(), client.ObjectKeyFromObject(u)}, owner.FieldManager}
+}
+
+func encode(u *unstructured.Unstructured) ([]byte, error) {
+	content, err := json.Marshal(u.Object)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", Describe(u), err)
+	}
+	return content, nil
+}
+
+// sumNow returns the sum of u as if it had been written and the live object come of it; false: there is no live object.
+func (a *Applier) sumNow(ctx context.Context, u *unstructured.Unstructured) (sum, bool, error) {
+	live, err := a.liveVersion(ctx, u)
+	if err != nil || live == "" {
+		return sum{}, false, err
+	}
+	content, err := encode(u)
+	return sumOf(content, live), err == nil, err
 }
 
 func (a *Applier) wrote(key writtenKey) sum {

@@ -158,3 +158,52 @@ func TestApplyWritesWhatItDoesNotRemember(t *testing.T) {
 	applier.Forget(ns)
 	apply(2)
 }
+
+// An Applier after a restart knows by the record of the one before what need not be written.
+func TestARecordIsRecalled(t *testing.T) {
+	c, writes := newClient(t), 0
+	ns := newNamespace(t, c)
+	counted := interceptor.NewClient(c.(client.WithWatch), interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			writes++
+			return c.Apply(ctx, obj, opts...)
+		},
+	})
+	owner := kube.Owner{FieldManager: "test", Label: "example.test/owner", Value: "a"}
+	set := func(value string) kube.Set {
+		return kube.Set{Owner: owner, Objects: []client.Object{configMap(ns, "x", map[string]string{"a": value}), configMap(ns, "y", nil)}}
+	}
+	// start applies as a process does that has just started, and returns its record and how much it wrote.
+	start := func(record string, wanted kube.Set) (string, int) {
+		t.Helper()
+		writes = 0
+		applier := &kube.Applier{Client: counted, Live: c}
+		err := errors.Join(applier.Recall(t.Context(), record, wanted), applier.Apply(t.Context(), owner, wanted.Objects))
+		now, recordErr := applier.Record(wanted)
+		if err := errors.Join(err, recordErr); err != nil {
+			t.Fatal(err)
+		}
+		return now, writes
+	}
+	first, n := start("", set("1"))
+	if n != 2 || first == "" {
+		t.Errorf("without a record: %d writes, then the record %q", n, first)
+	}
+	if again, n := start(first, set("1")); n != 0 || again != first {
+		t.Errorf("nothing has changed: %d writes, the record was %s and is %s", n, first, again)
+	}
+	second, n := start(first, set("2"))
+	if n != 2 || second == first {
+		t.Errorf("something else is wanted: %d writes, the record was %s and is %s", n, first, second)
+	}
+	drifted := configMap(ns, "x", map[string]string{"a": "3"})
+	if err := c.Update(t.Context(), drifted); err != nil {
+		t.Fatal(err)
+	}
+	if third, n := start(second, set("2")); n != 2 || third == second {
+		t.Errorf("somebody has changed one: %d writes, the record was %s and is %s", n, second, third)
+	}
+	if none, err := (&kube.Applier{Client: c, Live: c}).Record(set("2")); none != "" || err != nil {
+		t.Errorf("the record of an Applier that has written nothing: %q, %v", none, err)
+	}
+}

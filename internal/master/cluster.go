@@ -58,32 +58,27 @@ func setupCluster(mgr ctrl.Manager, seeds *Connections, opts Options) error {
 	r := &ClusterReconciler{Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Seeds: seeds, Clock: opts.Clock}
 	find := referrers{mgr.GetClient()}
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
-	onSeed := func(ctx context.Context, obj client.Object) []reconcile.Request {
-		if seed, ok := obj.(*v1alpha1.Seed); ok {
-			return find.ofSeed(ctx, seed)
-		}
-		return clusterOf(obj)
-	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(clusterController).
-		For(&v1alpha1.Cluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, upgradeCame))).
+		For(&v1alpha1.Cluster{}). // also its status: what was decided before the cache knew the last one is decided again
 		Watches(&v1alpha1.NodePool{}, wakes(find.ofNodePool), changed).
-		Watches(&v1alpha1.Datacenter{}, wakes(find.ofDatacenter), changed).
-		Watches(&v1alpha1.Preset{}, wakes(find.ofPreset), changed).
+		Watches(&v1alpha1.Datacenter{}, wakesMany(find.ofDatacenter), changed).
+		Watches(&v1alpha1.Preset{}, wakesMany(find.ofPreset), changed).
 		Watches(&v1alpha1.SSHKey{}, wakes(find.ofSSHKey), changed).
-		Watches(&v1alpha1.Release{}, wakes(find.ofRelease), changed).
+		Watches(&v1alpha1.Release{}, wakesMany(find.ofRelease), changed).
 		Watches(&v1alpha1.Project{}, wakes(find.ofProject), changed).
 		Watches(&v1alpha1.Project{}, wakes(find.ofQuota), builder.WithPredicates(usageChanged)).
-		Watches(&v1alpha1.Seed{}, wakes(find.ofSeed), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, readinessChanged))).
-		Watches(&corev1.Secret{}, wakes(find.ofSecret)).
-		Watches(&corev1.ConfigMap{}, wakes(find.ofIssuers)).
-		WatchesRawSource(source.Channel(seeds.Events, wakes(onSeed))).
+		Watches(&v1alpha1.Seed{}, wakesSeed(find), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, readinessChanged))).
+		Watches(&corev1.Secret{}, wakesMany(find.ofSecret)).
+		Watches(&corev1.ConfigMap{}, wakesMany(find.ofIssuers)).
+		WatchesRawSource(source.Channel(seeds.Connected, wakesSeed(find))).
+		WatchesRawSource(source.Channel(seeds.Events, wakes(clusterOf))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
 // clusterOf returns the Cluster that an object on a seed was made for.
-func clusterOf(obj client.Object) []reconcile.Request {
+func clusterOf(_ context.Context, obj client.Object) []reconcile.Request {
 	labels := obj.GetLabels()
 	if labels[v1alpha1.LabelProject] == "" || labels[v1alpha1.LabelCluster] == "" {
 		return nil
@@ -91,17 +86,6 @@ func clusterOf(obj client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{
 		Namespace: v1alpha1.ProjectNamespacePrefix + labels[v1alpha1.LabelProject], Name: labels[v1alpha1.LabelCluster],
 	}}}
-}
-
-// upgradeCame lets clusters through that have got a newer patch by themselves.
-var upgradeCame = predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false },
-	DeleteFunc: func(event.DeleteEvent) bool { return false },
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		before, ok := e.ObjectOld.(*v1alpha1.Cluster)
-		after, ok2 := e.ObjectNew.(*v1alpha1.Cluster)
-		return ok && ok2 && automaticVersion(before) != automaticVersion(after)
-	},
 }
 
 // readinessChanged lets seeds through that are lost or found.
@@ -172,7 +156,8 @@ func (r *ClusterReconciler) reconcile(ctx context.Context, in Input) error {
 	hc, secrets, err := r.resolve(ctx, in)
 	if hc == nil {
 		if in.Current != nil {
-			err = cmp.Or(applyAccess(ctx, conn, in.Current, accessOf(in.Project), sshKeys(in)), err)
+			access := accessSet(in.Current, accessOf(in.Project), sshKeys(in))
+			err = cmp.Or(conn.Applier.Apply(ctx, access.Owner, access.Objects), err)
 		}
 		return err
 	}
@@ -180,8 +165,9 @@ func (r *ClusterReconciler) reconcile(ctx context.Context, in Input) error {
 	offered, available := Upgrades(in, hc.Spec.Version)
 	cluster.Status.AvailableUpgrades = offered
 	meta.SetStatusCondition(&cluster.Status.Conditions, available)
-	if err := apply(ctx, conn, hc.DeepCopy(), secrets); err != nil {
-		return fmt.Errorf("seed %s: %w", cluster.Status.Seed, err)
+	var applyErr error
+	if cluster.Status.Applied, applyErr = apply(ctx, conn, cluster.Status.Applied, hc.DeepCopy(), secrets); applyErr != nil {
+		return fmt.Errorf("seed %s: %w", cluster.Status.Seed, applyErr)
 	}
 	if err != nil {
 		return err
@@ -316,34 +302,39 @@ func (r *ClusterReconciler) gatherPreset(ctx context.Context, in *Input) error {
 // prunedKinds are the kinds among which objects on a seed that are no longer wanted are looked for.
 var prunedKinds = []schema.GroupVersionKind{{Version: "v1", Kind: "Secret"}}
 
-// apply writes the namespace, then the Secrets, and last what makes the seed look at them.
-func apply(ctx context.Context, conn *Connection, hc *hostingv1alpha1.HostedCluster, secrets []*corev1.Secret) error {
+// apply writes the namespace, then the Secrets, and last what makes the seed look at them; nothing of what the record of the last time
+// says that it is there already. It returns the record of this time.
+func apply(ctx context.Context, conn *Connection, record string, hc *hostingv1alpha1.HostedCluster, secrets []*corev1.Secret) (string, error) {
 	owner := kube.Owner{FieldManager: clusterController, Label: v1alpha1.LabelManagedBy, Value: hc.Name}
 	var beside []client.Object
 	for _, s := range secrets {
 		beside = append(beside, s)
 	}
-	access, sshKeys := hc.Spec.Access, hc.Spec.SSHKeys
+	access := accessSet(hc, hc.Spec.Access, hc.Spec.SSHKeys)
 	hc.Spec.Access, hc.Spec.SSHKeys = nil, nil
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: hc.Namespace, Labels: hc.Labels}}
-	for _, objs := range [][]client.Object{{ns}, beside, {hc}} {
-		if err := conn.Applier.Apply(ctx, owner, objs); err != nil {
-			return err
+	sets := []kube.Set{{Owner: owner, Objects: []client.Object{ns}}, {Owner: owner, Objects: beside}, {Owner: owner, Objects: []client.Object{hc}}, access}
+	if err := conn.Applier.Recall(ctx, record, sets...); err != nil {
+		return record, err
+	}
+	for _, set := range sets {
+		if err := conn.Applier.Apply(ctx, set.Owner, set.Objects); err != nil {
+			return record, err
 		}
 	}
-	if err := applyAccess(ctx, conn, hc, access, sshKeys); err != nil {
-		return err
-	}
 	scope := kube.PruneScope{Owner: owner, Namespace: hc.Namespace, Kinds: prunedKinds}
-	return kube.Prune(ctx, conn.Client, conn.Client, scope, beside)
+	if err := kube.Prune(ctx, conn.Client, conn.Client, scope, beside); err != nil {
+		return record, err
+	}
+	return conn.Applier.Record(sets...)
 }
 
 // accessManager is the manager of the fields that say who may get into a cluster.
 const accessManager = "master/access"
 
-// applyAccess writes who may get into the cluster and its machines, and nothing else of it, so that it is also done while the rest cannot be:
-// nobody stays in because a preset is missing.
-func applyAccess(ctx context.Context, conn *Connection, hc *hostingv1alpha1.HostedCluster, access []hostingv1alpha1.Access, sshKeys []string) error {
+// accessSet is who may get into the cluster and its machines, and nothing else of it, so that it can also be written while the rest
+// cannot be: nobody stays in because a preset is missing.
+func accessSet(hc *hostingv1alpha1.HostedCluster, access []hostingv1alpha1.Access, sshKeys []string) kube.Set {
 	// Empty lists take away what missing ones would leave.
 	members, keys := make([]any, 0, len(access)), make([]any, 0, len(sshKeys))
 	for _, a := range access {
@@ -357,7 +348,7 @@ func applyAccess(ctx context.Context, conn *Connection, hc *hostingv1alpha1.Host
 	u.SetNamespace(hc.Namespace)
 	u.SetName(hc.Name)
 	owner := kube.Owner{FieldManager: accessManager, Label: v1alpha1.LabelManagedBy, Value: hc.Name}
-	return conn.Applier.Apply(ctx, owner, []client.Object{u})
+	return kube.Set{Owner: owner, Objects: []client.Object{u}}
 }
 
 // mirror writes what the seed says into the cluster's status; what it does not say stays.

@@ -32,8 +32,8 @@ import (
 
 // Connections are those to the seeds, one each, with a cache and a back-off of its own. None waits for another.
 type Connections struct {
-	// Events has each HostedCluster that comes, changes or goes on any seed, and each Seed whose connection is there.
-	Events chan event.GenericEvent
+	// Connected has each Seed whose connection is there, and Events each HostedCluster that comes, changes or goes there afterwards.
+	Connected, Events chan event.GenericEvent
 
 	ctx    context.Context //nolint:containedctx // for what outlives one reconciliation: the connections
 	mu     sync.Mutex
@@ -58,7 +58,7 @@ type Connection struct {
 }
 
 func newConnections(ctx context.Context) *Connections {
-	return &Connections{Events: make(chan event.GenericEvent), ctx: ctx, byName: map[string]*Connection{}}
+	return &Connections{Connected: make(chan event.GenericEvent), Events: make(chan event.GenericEvent), ctx: ctx, byName: map[string]*Connection{}}
 }
 
 // Get returns the connection to a seed once its cache is filled, otherwise nil.
@@ -166,14 +166,11 @@ func backoff() wait.Backoff {
 func (c *Connections) follow(ctx context.Context, seed string, conn *Connection, seedCache cache.Cache) {
 	delays := backoff()
 	for ctx.Err() == nil {
-		informer, err := seedCache.GetInformer(ctx, &hostingv1alpha1.HostedCluster{}, cache.BlockUntilSynced(false))
+		synced, err := c.watch(ctx, seedCache)
 		if err == nil {
-			_, err = informer.AddEventHandler(c.handler(ctx))
-		}
-		if err == nil {
-			if toolscache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+			if toolscache.WaitForCacheSync(ctx.Done(), synced...) {
 				conn.setState(true, nil)
-				c.send(ctx, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: seed}})
+				send(ctx, c.Connected, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: seed}})
 			}
 			return
 		}
@@ -187,21 +184,60 @@ func (c *Connections) follow(ctx context.Context, seed string, conn *Connection,
 	}
 }
 
+// watch begins to fill the cache with all that is read from it for clusters, at the same time, and returns what says when it is filled.
+func (c *Connections) watch(ctx context.Context, seedCache cache.Cache) ([]toolscache.InformerSynced, error) {
+	var synced []toolscache.InformerSynced
+	for _, kind := range []string{"Namespace", "Secret"} {
+		metadata := &metav1.PartialObjectMetadata{}
+		metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+		informer, err := seedCache.GetInformer(ctx, metadata, cache.BlockUntilSynced(false))
+		if err != nil {
+			return nil, err
+		}
+		synced = append(synced, informer.HasSynced)
+	}
+	informer, err := seedCache.GetInformer(ctx, &hostingv1alpha1.HostedCluster{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, err
+	}
+	registration, err := informer.AddEventHandler(c.handler(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return append(synced, informer.HasSynced, registration.HasSynced), nil
+}
+
+// handler sends what changes. What is there at the beginning is not sent one by one, since the connection wakes all clusters of the
+// seed, nor is what is as it was after an outage.
 func (c *Connections) handler(ctx context.Context) toolscache.ResourceEventHandler {
-	send := func(obj any) {
+	tell := func(obj any) {
 		if gone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
 			obj = gone.Obj
 		}
 		if hc, ok := obj.(*hostingv1alpha1.HostedCluster); ok {
-			c.send(ctx, hc)
+			send(ctx, c.Events, hc)
 		}
 	}
-	return toolscache.ResourceEventHandlerFuncs{AddFunc: send, UpdateFunc: func(_, obj any) { send(obj) }, DeleteFunc: send}
+	return toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(obj any, isInInitialList bool) {
+			if !isInInitialList {
+				tell(obj)
+			}
+		},
+		UpdateFunc: func(before, obj any) {
+			old, ok := before.(*hostingv1alpha1.HostedCluster)
+			hc, ok2 := obj.(*hostingv1alpha1.HostedCluster)
+			if !ok || !ok2 || old.ResourceVersion != hc.ResourceVersion {
+				tell(obj)
+			}
+		},
+		DeleteFunc: tell,
+	}
 }
 
-func (c *Connections) send(ctx context.Context, obj client.Object) {
+func send(ctx context.Context, to chan<- event.GenericEvent, obj client.Object) {
 	select {
-	case c.Events <- event.GenericEvent{Object: obj}:
+	case to <- event.GenericEvent{Object: obj}:
 	case <-ctx.Done():
 	}
 }

@@ -9,7 +9,12 @@ import (
 	"slices"
 	"strconv"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -78,6 +83,55 @@ func wakes(find func(context.Context, client.Object) []reconcile.Request) handle
 	return handler.EnqueueRequestsFromMapFunc(find)
 }
 
+// wakesMany is wakes for objects that many clusters use. What wakes one alone, such as its own edit, overtakes it.
+func wakesMany(find func(context.Context, client.Object) []reconcile.Request) handler.EventHandler {
+	h := wakes(find)
+	return handler.Funcs{
+		CreateFunc:  func(ctx context.Context, e event.CreateEvent, q queue) { h.Create(ctx, e, behind(q)) },
+		UpdateFunc:  func(ctx context.Context, e event.UpdateEvent, q queue) { h.Update(ctx, e, behind(q)) },
+		DeleteFunc:  func(ctx context.Context, e event.DeleteEvent, q queue) { h.Delete(ctx, e, behind(q)) },
+		GenericFunc: func(ctx context.Context, e event.GenericEvent, q queue) { h.Generic(ctx, e, behind(q)) },
+	}
+}
+
+// wakesSeed wakes the clusters of a seed that comes or goes; first those that wait for it with a change.
+func wakesSeed(find referrers) handler.EventHandler {
+	wake := func(ctx context.Context, seed client.Object, q queue) {
+		for _, request := range find.pendingOn(ctx, seed) {
+			q.Add(request)
+		}
+		for _, request := range find.ofSeed(ctx, seed) {
+			behind(q).Add(request)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc:  func(ctx context.Context, e event.CreateEvent, q queue) { wake(ctx, e.Object, q) },
+		UpdateFunc:  func(ctx context.Context, e event.UpdateEvent, q queue) { wake(ctx, e.ObjectNew, q) },
+		DeleteFunc:  func(ctx context.Context, e event.DeleteEvent, q queue) { wake(ctx, e.Object, q) },
+		GenericFunc: func(ctx context.Context, e event.GenericEvent, q queue) { wake(ctx, e.Object, q) },
+	}
+}
+
+// queue is that of a controller.
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// lower is a queue to which everything is added behind what is added to the queue itself.
+type lower struct {
+	priorityqueue.PriorityQueue[reconcile.Request]
+}
+
+func behind(q queue) queue {
+	if q, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		return lower{q}
+	}
+	return q
+}
+
+// Add adds an item.
+func (l lower) Add(item reconcile.Request) {
+	l.AddWithOpts(priorityqueue.AddOpts{Priority: new(-1)}, item)
+}
+
 // referrers finds the clusters that refer to objects, and nothing else.
 type referrers struct{ client.Reader }
 
@@ -124,6 +178,20 @@ func (r referrers) ofSeed(ctx context.Context, seed client.Object) []reconcile.R
 		requests = append(requests, r.ofDatacenter(ctx, &datacenters.Items[i])...) // doubles are one in the queue
 	}
 	return requests
+}
+
+// pendingOn finds the clusters on a seed that were changed while the master did not run, or while the seed could not be reached.
+func (r referrers) pendingOn(ctx context.Context, seed client.Object) []reconcile.Request {
+	return kube.RequestsIf(ctx, r, &v1alpha1.ClusterList{}, func(o client.Object) bool {
+		cluster, ok := o.(*v1alpha1.Cluster)
+		return ok && pending(cluster)
+	}, client.MatchingFields{indexSeed: seed.GetName()})
+}
+
+func pending(cluster *v1alpha1.Cluster) bool {
+	ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
+	return !cluster.DeletionTimestamp.IsZero() || ready == nil || ready.ObservedGeneration != cluster.Generation ||
+		ready.Status == metav1.ConditionUnknown && cluster.Status.ObservedGeneration != cluster.Generation
 }
 
 // ofSecret finds the clusters that use a preset's credentials.

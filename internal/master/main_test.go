@@ -65,6 +65,18 @@ func get(t *testing.T, c client.Client, obj client.Object) {
 	}
 }
 
+// change writes what do changes of obj, whatever the master writes of it meanwhile.
+func change(t *testing.T, c client.Client, obj client.Object, do func()) {
+	t.Helper()
+	before, ok := obj.DeepCopyObject().(client.Object)
+	if do(); !ok {
+		t.Fatalf("%T cannot be copied", obj)
+	}
+	if err := c.Patch(t.Context(), obj, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // indexed returns a client that reads from a cache with the master's indexes and writes to the master.
 func indexed(t *testing.T) client.Client {
 	t.Helper()
@@ -85,12 +97,16 @@ func indexed(t *testing.T) client.Client {
 // purge deletes an object at the end of the test, whatever keeps it.
 func purge(t *testing.T, c client.Client, obj client.Object) {
 	t.Helper()
-	t.Cleanup(func() {
-		none := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
-		if err := errors.Join(client.IgnoreNotFound(c.Patch(context.Background(), obj, none)), client.IgnoreNotFound(c.Delete(context.Background(), obj))); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { letGo(t, c, obj) })
+}
+
+// letGo deletes an object, whatever keeps it.
+func letGo(t *testing.T, c client.Client, obj client.Object) {
+	t.Helper()
+	none := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
+	if err := errors.Join(client.IgnoreNotFound(c.Patch(context.Background(), obj, none)), client.IgnoreNotFound(c.Delete(context.Background(), obj))); err != nil {
+		t.Error(err)
+	}
 }
 
 // eventually waits until done returns true; what says what for.

@@ -5,6 +5,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -21,6 +22,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
@@ -54,7 +57,9 @@ func (l *line) mend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.mu.Lock()
 	l.listener, l.address = listener, listener.Addr().String()
+	l.mu.Unlock()
 	go func() {
 		for {
 			from, err := listener.Accept()
@@ -67,6 +72,11 @@ func (l *line) mend(t *testing.T) {
 				continue
 			}
 			l.mu.Lock()
+			if l.listener != listener { // it was cut meanwhile
+				l.mu.Unlock()
+				_ = errors.Join(from.Close(), to.Close())
+				continue
+			}
 			l.conns = append(l.conns, from, to)
 			l.mu.Unlock()
 			go func() { _, _ = io.Copy(from, to); _ = from.Close() }()
@@ -76,9 +86,12 @@ func (l *line) mend(t *testing.T) {
 }
 
 func (l *line) cut() {
-	_ = l.listener.Close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.listener != nil {
+		_ = l.listener.Close()
+	}
+	l.listener = nil
 	for _, c := range l.conns {
 		_ = c.Close()
 	}
@@ -118,14 +131,12 @@ func TestMaster(t *testing.T) {
 		get(t, c, pool)
 		return meta.IsStatusConditionTrue(pool.Status.Conditions, v1alpha1.ConditionReady) && len(pool.OwnerReferences) == 1
 	})
-	pool.Spec.Labels = map[string]string{"example.com/a": "b"}
-	if err := c.Update(t.Context(), pool); err != nil {
-		t.Fatal(err)
-	}
+	change(t, c, pool, func() { pool.Spec.Labels = map[string]string{"example.com/a": "b"} })
 	eventually(t, "the labels are on the seed", func(context.Context) bool {
 		return hostedOf(t, seed, far).Spec.NodePools[0].Labels["example.com/a"] == "b"
 	})
 	answer(t, c, seed, far)
+	flicker(t, c, seed, far)
 
 	way.cut()
 	eventually(t, "the cluster of the lost seed is unknown", func(context.Context) bool {
@@ -140,10 +151,7 @@ func TestMaster(t *testing.T) {
 	stop()
 	runMaster(t)
 	get(t, c, pool)
-	pool.Spec.Replicas = ptr.To[int32](5)
-	if err := c.Update(t.Context(), pool); err != nil {
-		t.Fatal(err)
-	}
+	change(t, c, pool, func() { pool.Spec.Replicas = ptr.To[int32](5) })
 	way.mend(t)
 	eventually(t, "the change is on the seed", func(context.Context) bool {
 		return *hostedOf(t, seed, far).Spec.NodePools[0].Replicas == 5
@@ -224,6 +232,29 @@ func answer(t *testing.T, c, seed client.Client, cluster *v1alpha1.Cluster) {
 	})
 }
 
+// flicker has the seed say one thing and another in turn, faster than the master's cache follows what the master itself writes. In the
+// end the master says all of what the seed said last.
+func flicker(t *testing.T, c, seed client.Client, cluster *v1alpha1.Cluster) {
+	t.Helper()
+	hc := hostedOf(t, seed, cluster)
+	nodes := hc.Status.ReadyNodes
+	for i := range int32(41) {
+		change := hc.DeepCopy()
+		change.Status.ReadyNodes = nodes + i%2
+		if i == 40 {
+			change.Status.Endpoint = "https://192.0.2.9:443"
+		}
+		if err := seed.Status().Patch(t.Context(), change, client.MergeFrom(hc)); err != nil {
+			t.Fatal(err)
+		}
+		hc = change
+	}
+	eventually(t, "the last that the seed said comes back", func(context.Context) bool {
+		get(t, c, cluster)
+		return cluster.Status.Endpoint == "https://192.0.2.9:443" && cluster.Status.ReadyNodes == nodes
+	})
+}
+
 // TestOnlyTheUsersOfAnObjectAreWoken asks for the clusters that use one of two of everything.
 func TestOnlyTheUsersOfAnObjectAreWoken(t *testing.T) {
 	c := newClient(t, &masterConfig)
@@ -257,6 +288,37 @@ func TestOnlyTheUsersOfAnObjectAreWoken(t *testing.T) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// TestWhatWaitsForASeedComesFirst wakes the clusters of a seed that is found again, among others that nobody has changed.
+func TestWhatWaitsForASeedComesFirst(t *testing.T) {
+	c := newClient(t, &masterConfig)
+	ensureNamespace(t, c, "project-back")
+	for name, ready := range map[string]metav1.Condition{
+		"a-settled": {Status: metav1.ConditionTrue, ObservedGeneration: 1}, "b-settled": {Status: metav1.ConditionFalse, ObservedGeneration: 1},
+		"y-edited": {Status: metav1.ConditionTrue}, "z-lost": {Status: metav1.ConditionUnknown, ObservedGeneration: 1},
+	} {
+		cluster := create(t, c, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "project-back"}, Spec: v1alpha1.ClusterSpec{Datacenter: "back", Version: "1.37.2"}})
+		ready.Type, ready.Reason = v1alpha1.ConditionReady, "Test"
+		meta.SetStatusCondition(&cluster.Status.Conditions, ready)
+		cluster.Status.Seed = "back"
+		if err := c.Status().Update(t.Context(), cluster); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queue := priorityqueue.New[reconcile.Request]("test")
+	t.Cleanup(queue.ShutDown)
+	wakesSeed(referrers{indexed(t)}).Generic(t.Context(), event.GenericEvent{Object: &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "back"}}}, queue)
+	var got []string
+	for range 4 {
+		request, _, _ := queue.GetWithPriority()
+		got = append(got, request.Name)
+	}
+	slices.Sort(got[:2])
+	slices.Sort(got[2:])
+	if want := []string{"y-edited", "z-lost", "a-settled", "b-settled"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -40,15 +40,24 @@ func (r *ProjectReconciler) bindMembers(ctx context.Context, project *v1alpha1.P
 	if err := kube.Prune(ctx, r.Client, r.Client, scope, bindings); err != nil { // first what is taken away
 		return err
 	}
-	if err := r.Applier.Apply(ctx, owner, bindings); err != nil {
-		return err
-	}
+	sets := []kube.Set{{Owner: owner, Objects: bindings}}
 	owner.Object = project
 	for _, objs := range clusterAccess(project) {
-		if err := r.Applier.Apply(ctx, owner, objs); err != nil {
+		sets = append(sets, kube.Set{Owner: owner, Objects: objs})
+	}
+	if err := r.Applier.Recall(ctx, project.Status.Applied, sets...); err != nil {
+		return err
+	}
+	for _, set := range sets {
+		if err := r.Applier.Apply(ctx, set.Owner, set.Objects); err != nil {
 			return err
 		}
 	}
+	record, err := r.Applier.Record(sets...)
+	if err != nil {
+		return err
+	}
+	project.Status.Applied = record
 	return roleErr
 }
 

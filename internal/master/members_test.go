@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -21,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
 )
@@ -117,15 +119,19 @@ func TestWhatMembersSeeOutsideOfTheirNamespace(t *testing.T) {
 	}
 }
 
+// TestNoMemberReadsASecret looks for the credentials of presets everywhere where they are when the master is a seed as well: neither
+// they themselves nor a pod that has them mounted nor what leads a controller to them can be had.
 func TestNoMemberReadsASecret(t *testing.T) {
 	_, c, _ := newTeam(t, "secrets", nil)
-	for _, ns := range []string{"project-secrets", v1alpha1.SystemNamespace} {
+	namespaces := []string{"project-secrets", v1alpha1.SystemNamespace, hostingv1alpha1.NamespacePrefix + "secrets"}
+	for _, ns := range namespaces {
+		ensureNamespace(t, c, ns)
 		create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "of-secrets", Namespace: ns}})
 	}
 	people := team(t, "secrets")
 	people["Stranger"] = as(t, "eve@elsewhere")
 	for role, who := range people {
-		for _, ns := range []string{"project-secrets", v1alpha1.SystemNamespace} {
+		for _, ns := range namespaces {
 			t.Run(fmt.Sprintf("%s in %s", role, ns), func(t *testing.T) {
 				forbidden(t, "getting", who.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "of-secrets"}, &corev1.Secret{}))
 				forbidden(t, "listing", who.List(t.Context(), &corev1.SecretList{}, client.InNamespace(ns)))
@@ -135,13 +141,39 @@ func TestNoMemberReadsASecret(t *testing.T) {
 				}
 				_, err := watcher.Watch(t.Context(), &corev1.SecretList{}, client.InNamespace(ns))
 				forbidden(t, "watching", err)
-				// A token that never runs out is a Secret.
-				forbidden(t, "making one", who.Create(t.Context(), &corev1.Secret{
-					ObjectMeta: metav1.ObjectMeta{GenerateName: "a", Namespace: ns, Annotations: map[string]string{corev1.ServiceAccountNameKey: "default"}},
-					Type:       corev1.SecretTypeServiceAccountToken,
-				}, client.DryRunAll))
+				for _, obj := range ways(ns) {
+					forbidden(t, fmt.Sprintf("making a %T", obj), who.Create(t.Context(), obj, client.DryRunAll))
+				}
+				forbidden(t, "reading HostedClusters", who.List(t.Context(), &hostingv1alpha1.HostedClusterList{}, client.InNamespace(ns)))
 			})
 		}
+		t.Run(string(role)+" and presets", func(t *testing.T) {
+			forbidden(t, "making one for another's Secret", who.Create(t.Context(), &v1alpha1.Preset{
+				ObjectMeta: metav1.ObjectMeta{Name: "trick"}, Spec: v1alpha1.PresetSpec{Provider: v1alpha1.ProviderLocal, SecretName: "of-secrets"},
+			}, client.DryRunAll))
+		})
+	}
+}
+
+// ways are objects by which somebody gets at a Secret of the namespace who may make them.
+func ways(ns string) []client.Object {
+	pod := corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a", EnvFrom: []corev1.EnvFromSource{
+		{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "of-secrets"}}},
+	}}}}
+	meta := metav1.ObjectMeta{GenerateName: "a", Namespace: ns}
+	labels := map[string]string{"a": "b"}
+	return []client.Object{
+		&corev1.Pod{ObjectMeta: meta, Spec: pod},
+		&appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
+		}},
+		// A token that never runs out is a Secret.
+		&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "a", Namespace: ns, Annotations: map[string]string{corev1.ServiceAccountNameKey: "default"}},
+			Type:       corev1.SecretTypeServiceAccountToken,
+		},
+		&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "canopy-admin"}},
+		&hostingv1alpha1.HostedCluster{ObjectMeta: meta, Spec: hostingv1alpha1.HostedClusterSpec{Version: "1.37.2"}},
 	}
 }
 

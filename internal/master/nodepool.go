@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
@@ -42,7 +41,7 @@ func setupNodePool(mgr ctrl.Manager, opts Options) error {
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(nodePoolController).
-		For(&v1alpha1.NodePool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.NodePool{}). // also its status, as with clusters
 		Watches(&v1alpha1.Cluster{}, wakes(ofCluster)).
 		Watches(&v1alpha1.Project{}, wakes(ofProject), builder.WithPredicates(usageChanged)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).

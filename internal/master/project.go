@@ -45,7 +45,7 @@ func setupProject(mgr ctrl.Manager, opts Options) error {
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(projectController).
-		For(&v1alpha1.Project{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.Project{}). // also its status, as with clusters
 		Watches(&v1alpha1.Cluster{}, wakes(projectOf), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, leavingChanged))).
 		Watches(&v1alpha1.NodePool{}, wakes(projectOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Datacenter{}, wakes(r.withQuota), builder.WithPredicates(predicate.GenerationChangedPredicate{})).

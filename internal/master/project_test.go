@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -120,8 +121,16 @@ func TestMembers(t *testing.T) {
 		t.Fatalf("Ready: %+v, namespace %q", ready, project.Status.Namespace)
 	}
 	bindings := &rbacv1.RoleBindingList{}
-	if err := c.List(t.Context(), bindings, client.InNamespace("project-members")); err != nil || len(bindings.Items) != 4 {
-		t.Errorf("there are %d RoleBindings, want 4: %v", len(bindings.Items), err)
+	if err := c.List(t.Context(), bindings, client.InNamespace("project-members")); err != nil {
+		t.Fatal(err)
+	}
+	subjects := map[string]int{}
+	for _, binding := range bindings.Items {
+		subjects[binding.Name] = len(binding.Subjects)
+	}
+	// Three for members, and one of which the API alone is the subject.
+	if diff := cmp.Diff(map[string]int{"canopy-owners": 1, "canopy-editors": 2, "canopy-viewers": 1, "canopy-tokens": 1}, subjects); diff != "" {
+		t.Errorf("RoleBindings and their subjects (-want +got):\n%s", diff)
 	}
 	create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "secret", Namespace: "project-members"}})
 

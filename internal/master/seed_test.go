@@ -19,6 +19,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
@@ -50,10 +51,12 @@ func newSeedReconciler(t *testing.T) (*SeedReconciler, client.Client) {
 	ensureDefaultClass(t, c)
 	ensureDefaultClass(t, newClient(t, &seedConfig))
 	seeds := newConnections(t.Context())
-	go func() {
-		for range seeds.Events { // nobody else listens
-		}
-	}()
+	for _, told := range []chan event.GenericEvent{seeds.Connected, seeds.Events} {
+		go func() {
+			for range told { // nobody else listens
+			}
+		}()
+	}
 	return &SeedReconciler{Client: c, Seeds: seeds, Config: &masterConfig, Clock: clock.RealClock{}, ProbePeriod: time.Minute, installing: make(chan struct{}, 1)}, c
 }
 
