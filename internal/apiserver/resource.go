@@ -295,7 +295,9 @@ func (r *resource[T, P]) create(ctx context.Context, s *Server, in *createInput[
 		return nil, err
 	}
 	out.Status, out.Operation = http.StatusCreated, operation
-	out.Location = r.location(in.Place, obj.GetName())
+	if !in.DryRun {
+		out.Location = r.location(in.Place, obj.GetName())
+	}
 	return out, nil
 }
 
@@ -537,7 +539,13 @@ func warningsOf(ctx context.Context) []string {
 	return out
 }
 
-func etag(version string) string { return `"` + version + `"` }
+// etag is that of a version; empty: there is none, as of what a dry run has not made.
+func etag(version string) string {
+	if version == "" {
+		return ""
+	}
+	return `"` + version + `"`
+}
 
 // etagMatches reports whether one of the ETags of a header, or a *, is the given one.
 func etagMatches(header, tag string) bool {

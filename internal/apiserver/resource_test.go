@@ -52,6 +52,9 @@ func TestALife(t *testing.T) {
 	if into[v1alpha1.Cluster](t, dry).Spec.Profile == "" {
 		t.Error("a dry run shows no defaults")
 	}
+	if dry.Header.Get("Location") != "" || dry.Header.Get("ETag") != "" {
+		t.Errorf("a dry run names what it has not made: %v", dry.Header)
+	}
 	viewer.get(clusters+"/dry").isProblem(t, CodeNotFound)
 
 	patch := map[string]any{"spec": map[string]any{"paused": true}}
