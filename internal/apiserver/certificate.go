@@ -26,6 +26,9 @@ const (
 	AuthorityName = "canopy-api-authority"
 	// AuthorityKey is where the ConfigMap has the certificate.
 	AuthorityKey = "ca.crt"
+	// leafName is not the authority's: OpenSSL, and with it curl, takes a certificate that names its own subject as its issuer for
+	// self-signed.
+	leafName = "canopy-api-server"
 	// leafLifetime is how long a certificate of the API's own authority is valid; it is renewed after two thirds of it.
 	leafLifetime = 7 * 24 * time.Hour
 )
@@ -47,7 +50,7 @@ func certificates(ctx context.Context, c client.Client, folder string, hosts []s
 	if err != nil {
 		return nil, err
 	}
-	own := &ownCertificate{authority: authority, leaf: pki.Leaf{CommonName: "canopy-api", Names: hosts, Lifetime: leafLifetime}}
+	own := &ownCertificate{authority: authority, leaf: pki.Leaf{CommonName: leafName, Names: hosts, Lifetime: leafLifetime}}
 	if _, err := own.get(nil); err != nil {
 		return nil, err
 	}
