@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -172,29 +171,42 @@ func (r *resource[T, P]) visible(ctx context.Context, s *Server, at place) (func
 	return func(obj P) bool { return names[obj.GetName()] }, nil
 }
 
-// page cuts a page out of a list.
+// page cuts a page out of a list, which is in no order.
 func (r *resource[T, P]) page(ctx context.Context, in *listInput, all []P) (*listOutput[T], error) {
-	order := orderOf[P](in.OrderBy)
-	slices.SortFunc(all, order)
 	after, err := decodeToken(in)
 	if err != nil {
 		return nil, err
 	}
-	total, rest := len(all), all
+	out := &listOutput[T]{Body: List[T]{Items: []T{}, TotalSize: len(all)}}
 	if after != nil {
-		rest = rest[after.skip(len(rest), func(i int) cursor { return cursorOf(rest[i], in) }):]
+		all = slices.DeleteFunc(all, func(obj P) bool { return !after.precedes(cursorOf(obj, in.OrderBy)) })
 	}
-	out := &listOutput[T]{Body: List[T]{Items: []T{}, TotalSize: total}}
-	more := len(rest) > in.PageSize
+	rest := first(all, in.PageSize+1, orderOf[P](in.OrderBy)) // one more says whether there is another page
 	for _, obj := range rest[:min(len(rest), in.PageSize)] {
 		shown := *obj
 		out.Body.Items = append(out.Body.Items, r.output(ctx, &shown).Body)
 	}
-	if more {
-		out.Body.NextPageToken = cursorOf(rest[in.PageSize-1], in).encode()
+	if len(rest) > in.PageSize {
+		last := cursorOf(rest[in.PageSize-1], in.OrderBy)
+		last.List = in.fingerprint()
+		out.Body.NextPageToken = last.encode()
 		out.Link = nextLink(ctx, in, out.Body.NextPageToken)
 	}
 	return out, nil
+}
+
+// first returns the first n of a list by an order, sorted; n is at least 1. It does not sort the others, of which there are many more.
+func first[P any](all []P, n int, order func(a, b P) int) []P {
+	var sorted []P
+	for _, obj := range all {
+		if len(sorted) == n && order(obj, sorted[n-1]) >= 0 {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(sorted, obj, order)
+		sorted = slices.Insert(sorted, i, obj)
+		sorted = sorted[:min(len(sorted), n)]
+	}
+	return sorted
 }
 
 // cursor is a place in a sorted list: after the object with this key. It stays right when objects come and go.
@@ -206,9 +218,9 @@ type cursor struct {
 	List string `json:"l"`
 }
 
-func cursorOf(obj client.Object, in *listInput) cursor {
-	c := cursor{Name: obj.GetNamespace() + "\x00" + obj.GetName(), List: in.fingerprint()}
-	if strings.HasSuffix(string(in.OrderBy), "created") {
+func cursorOf(obj client.Object, by Order) cursor {
+	c := cursor{Name: obj.GetNamespace() + "\x00" + obj.GetName()}
+	if strings.HasSuffix(string(by), "created") {
 		c.Key = obj.GetCreationTimestamp().UTC().Format(timeKey)
 	}
 	return c
@@ -251,15 +263,13 @@ type token struct {
 	descending bool
 }
 
-// skip returns how many of n objects, which are sorted, are before or at the cursor.
-func (t *token) skip(n int, at func(int) cursor) int {
-	return sort.Search(n, func(i int) bool {
-		order := cmp.Or(cmp.Compare(at(i).Key, t.Key), cmp.Compare(at(i).Name, t.Name))
-		if t.descending {
-			order = -order
-		}
-		return order > 0
-	})
+// precedes reports whether an object comes after the page that the token is of.
+func (t *token) precedes(c cursor) bool {
+	order := cmp.Or(cmp.Compare(c.Key, t.Key), cmp.Compare(c.Name, t.Name))
+	if t.descending {
+		order = -order
+	}
+	return order > 0
 }
 
 func orderOf[P client.Object](by Order) func(a, b P) int {
