@@ -47,7 +47,12 @@ const (
 // The manager's client has to read unstructured objects from its cache, and the cache must keep managed fields of the
 // kinds that ClusterAPICache names.
 func SetupClusterAPI(ctx context.Context, mgr ctrl.Manager) (clustercache.ClusterCache, error) {
-	if err := feature.MutableGates.SetFromMap(map[string]bool{string(feature.MachinePool): false}); err != nil {
+	gates := map[string]bool{
+		string(feature.MachinePool): false,
+		// With it, an object is looked at once a second at most, and a machine is made by five of them, one after another.
+		string(feature.ReconcilerRateLimiting): false,
+	}
+	if err := feature.MutableGates.SetFromMap(gates); err != nil {
 		return nil, err
 	}
 	if err := index.AddDefaultIndexes(ctx, mgr); err != nil {

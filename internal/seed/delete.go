@@ -37,6 +37,7 @@ const deletionRetry = time.Second
 func (r *HostedClusterReconciler) delete(ctx context.Context, hc *v1alpha1.HostedCluster) (bool, error) {
 	r.prober.forget(hc)
 	r.addons.forget(hc)
+	r.starts.forget(hc)
 	for _, step := range []func(context.Context, *v1alpha1.HostedCluster) (string, error){
 		r.resume, r.poolsKnown, r.deleteMachines, r.deleteNamespace, r.deleteContents, r.volumesGone, r.clusterGone,
 	} {

@@ -36,6 +36,7 @@ func (b behind) List(ctx context.Context, list client.ObjectList, opts ...client
 func TestDeletionWaitsForTheCacheToKnowThePools(t *testing.T) {
 	c := newClusterTest(t, "brief")
 	c.step()
+	c.answered()
 	pool := &clusterv1.MachineDeployment{ObjectMeta: metav1.ObjectMeta{
 		Namespace: c.hc.Namespace, Name: "workers", Labels: clusterLabels(c.hc), Finalizers: []string{clusterv1.MachineDeploymentFinalizer},
 	}}

@@ -45,6 +45,7 @@ type HostedClusterReconciler struct {
 
 	prober *prober
 	addons *addons
+	starts *starts
 }
 
 // prunedKinds are the kinds among which objects that are no longer wanted are looked for. None of them holds data.
@@ -73,6 +74,9 @@ func (r *HostedClusterReconciler) Reconcile(ctx context.Context, hc *v1alpha1.Ho
 	before.ObjectMeta = *hc.ObjectMeta.DeepCopy()
 	result, err := kube.Finish(ctx, r.Client, before, hc, r.reconcile(ctx, hc))
 	observeOperations(before, hc, r.Clock.Now())
+	if before.Status.Version == "" && hc.Status.Version != "" {
+		err = errors.Join(err, r.wakeQueued(ctx))
+	}
 	return retryMonitoring(hc, result), err
 }
 
@@ -82,6 +86,9 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	}
 	image, err := r.validate(hc)
 	if err != nil {
+		return err
+	}
+	if err := r.takeTurn(ctx, hc); err != nil {
 		return err
 	}
 	in, keys, w, err := r.gather(ctx, hc, image)
@@ -115,8 +122,10 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	controlPlaneStatus(hc, live)
 	answers := live.Health[controlplane.APIServer] == nil
 	r.exposedStatus(ctx, hc, w, keys.ca.Cert, answers, reached)
-	err = r.reconcilePools(ctx, hc, owner, answers)
-	if answers { // before that, what follows would only take CPU from the API that is starting
+	if hc.Status.Version != "" { // until it has answered once, what follows would only take CPU from the API that is starting
+		err = r.reconcilePools(ctx, hc, owner, answers)
+	}
+	if answers {
 		err = errors.Join(err, r.Applier.Apply(ctx, owner, companions), r.addons.reconcile(ctx, hc, w, newInsideKeys(keys, secrets)))
 		r.reconcileMonitoring(ctx, in, keys, owner)
 	}

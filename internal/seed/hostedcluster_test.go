@@ -50,7 +50,7 @@ func newClusterTest(t *testing.T, name string, mods ...func(*v1alpha1.HostedClus
 	return clusterTest{t, &HostedClusterReconciler{
 		Client: c, APIReader: c, Applier: &kube.Applier{Client: c, Live: c}, Clock: opts.Clock, Options: opts,
 		Events: events.NewFakeRecorder(100),
-		prober: newProber(), addons: &addons{options: opts},
+		prober: newProber(), addons: &addons{options: opts}, starts: newStarts(),
 	}, create(t, c, hc)}
 }
 
@@ -65,6 +65,13 @@ func (c clusterTest) step() metav1.Condition {
 		c.Fatal("there is no Ready condition")
 	}
 	return *ready
+}
+
+// answered makes the cluster one whose API has answered once, so that there is what follows then.
+func (c clusterTest) answered() {
+	c.Helper()
+	patchStatus(c.T, c.Client, c.hc, func() { c.hc.Status.Version = c.hc.Spec.Version })
+	c.step()
 }
 
 func (c clusterTest) get(obj client.Object, name string) {
@@ -259,6 +266,7 @@ func TestANewNameIsCertified(t *testing.T) {
 func TestDeletionSaysWhatItWaitsFor(t *testing.T) {
 	c := newClusterTest(t, "bye")
 	c.step()
+	c.answered()
 	if err := c.Delete(t.Context(), c.hc); err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,7 @@ func (c clusterTest) machinesRest() bool {
 func TestAPausedClusterIsLeftAlone(t *testing.T) {
 	c := newClusterTest(t, "paused")
 	c.step()
+	c.answered()
 	c.change(func(s *v1alpha1.HostedClusterSpec) {
 		s.Paused = true
 		s.Scheduler.ExtraArgs = map[string]string{"v": "4"}
@@ -80,6 +81,7 @@ func TestAClusterThatIsMadePausedIsNotMade(t *testing.T) {
 func TestAPausedClusterCanBeDeleted(t *testing.T) {
 	c := newClusterTest(t, "paused-bye")
 	c.step()
+	c.answered()
 	c.change(func(s *v1alpha1.HostedClusterSpec) { s.Paused = true })
 	c.step()
 	if err := c.Delete(t.Context(), c.hc); err != nil {

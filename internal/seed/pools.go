@@ -32,9 +32,7 @@ var (
 	}
 )
 
-// reconcilePools applies Cluster API's objects for the pools and writes what became of them into the status. It does so
-// before the API answers: Cluster API looks at an object once a second at most, so that it takes some seconds until there
-// is a machine that waits for its user data, which is made as soon as the API answers.
+// reconcilePools applies Cluster API's objects for the pools and writes what became of them into the status.
 func (r *HostedClusterReconciler) reconcilePools(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner, answers bool) error {
 	objs, err := machine.Objects(hc)
 	if err != nil {

@@ -169,6 +169,7 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Options:   opts,
 		prober:    newProber(),
 		addons:    &addons{clusters: clusters, options: opts},
+		starts:    newStarts(),
 	}
 	toCluster := handler.EnqueueRequestsFromMapFunc(clusterOf)
 	answered := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, hc *v1alpha1.HostedCluster) []reconcile.Request {

@@ -30,6 +30,7 @@ const (
 	ReasonReady              = "Ready"
 	ReasonDeleting           = "Deleting"
 	ReasonPaused             = "Paused"
+	ReasonQueued             = "Queued"
 	ReasonError              = "Error"
 	ReasonUnsupportedVersion = "UnsupportedVersion"
 	ReasonInvalidSpec        = "InvalidSpec"
