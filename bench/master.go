@@ -313,7 +313,7 @@ func (b *masterBench) clusters(ctx context.Context, projects int) error {
 	if err := pause(ctx, window); err != nil { // status follows
 		return err
 	}
-	b.emit("master_cpu_per_cluster", "s", (processCPU(b.pid)-cpu)/float64(n))
+	b.emit("master_cpu_per_cluster", "ms", 1000*(processCPU(b.pid)-cpu)/float64(n))
 	b.emit("master_memory_per_cluster", "KiB", (anonymous(b.pid)-memory)*mb/1024/float64(n))
 	if b.heap != "" {
 		if err := syscall.Kill(b.pid, syscall.SIGUSR1); err != nil {
