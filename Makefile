@@ -5,10 +5,10 @@ export CGO_ENABLED := 0
 
 .PHONY: help
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: up
-up: build ## Bring up the local platform with a user cluster "demo" (as root)
+up: build dashboard ## Bring up the local platform with a user cluster "demo" (as root)
 	bin/canopy up
 
 .PHONY: down
@@ -19,8 +19,26 @@ down: build ## Take the local platform away, with all its data (as root)
 build: ## Build bin/canopy
 	go build -trimpath -o bin/ ./cmd/canopy
 
+# The page is built again when its sources have changed; without it the server says that it was built without.
+dashboard_modules := dashboard/node_modules/.package-lock.json
+dashboard_sources := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/dist -prune -o -path dashboard/e2e -prune -o -type f -print)
+
+$(dashboard_modules): dashboard/package-lock.json
+	cd dashboard && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund
+	touch $@
+
+dashboard/dist/index.html: $(dashboard_modules) $(dashboard_sources)
+	cd dashboard && npm run --silent build
+
+.PHONY: dashboard
+dashboard: dashboard/dist/index.html ## Build the dashboard, which is embedded into canopy-server
+
+.PHONY: dashboard-test
+dashboard-test: dashboard ## Check the dashboard: types, style, units, and every page in a browser
+	hack/dashboard-test
+
 .PHONY: test
-test: verify lint unit e2e ## Test everything: generated files, style, units, and the local platform end to end
+test: verify lint dashboard-test unit e2e ## Test everything: generated files, style, units, and the local platform end to end
 
 .PHONY: unit
 unit: ## Run the tests that need no running platform; controllers run against a real kube-apiserver and etcd
@@ -35,11 +53,11 @@ lint: ## Check the style and the architecture
 	go tool -modfile=hack/tools/lint/go.mod golangci-lint run
 
 .PHONY: generate
-generate: ## Generate deepcopy functions, CRDs and their reference
+generate: $(dashboard_modules) ## Generate deepcopy functions, CRDs and their reference
 	hack/generate
 
 .PHONY: verify
-verify: ## Check that generated files are up to date, and that the API breaks no client of before
+verify: $(dashboard_modules) ## Check that generated files are up to date, and that the API breaks no client of before
 	hack/verify
 
 .PHONY: bench
@@ -48,5 +66,6 @@ bench: build ## Measure the local platform; prints one JSON object a line (as ro
 
 .PHONY: clean
 clean: ## Remove what was built here, and the cache of images
-	rm -rf bin
+	rm -rf bin dashboard/node_modules
+	git clean -fdXq dashboard/dist
 	rm -rf $${XDG_CACHE_HOME:-$$HOME/.cache}/canopy

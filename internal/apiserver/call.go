@@ -96,6 +96,10 @@ func (s *Server) route(mux *http.ServeMux) http.Handler {
 			mux.ServeHTTP(w, r) // which finds the values of the path, too
 			return
 		}
+		if s.opts.Pages != nil && isPage(r) {
+			s.opts.Pages.ServeHTTP(w, r)
+			return
+		}
 		probe := &discard{header: http.Header{}}
 		handler.ServeHTTP(probe, r)
 		if allow := probe.header.Get("Allow"); allow != "" {
@@ -105,6 +109,16 @@ func (s *Server) route(mux *http.ServeMux) http.Handler {
 		}
 		writeProblem(r.Context(), w, problem(CodeNotFound, "there is nothing at %s", r.URL.Path))
 	})
+}
+
+// isPage reports whether a request may be for a page of the dashboard: not what programs ask for.
+func isPage(r *http.Request) bool {
+	for _, other := range []string{"/api/", "/auth/", "/issuer/"} {
+		if strings.HasPrefix(r.URL.Path, other) {
+			return false
+		}
+	}
+	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
 
 // discard keeps the headers of an answer only.

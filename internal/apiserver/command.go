@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/dashboard"
 	"canopy.dev/canopy/internal/login"
 )
 
@@ -46,7 +47,7 @@ func NewCommand() *cobra.Command {
 	logs := textlogger.NewConfig()
 	cmd := &cobra.Command{
 		Use:   "api",
-		Short: "Serve the REST API of the platform",
+		Short: "Serve the REST API of the platform, and the dashboard",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			logger := textlogger.NewLogger(logs)
@@ -83,7 +84,7 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	server, err := New(Options{Config: config, Authenticator: logins, Handlers: handlers, PublicURL: f.publicURL, Version: f.version})
+	server, err := New(Options{Config: config, Authenticator: logins, Handlers: handlers, Pages: dashboard.Handler(), PublicURL: f.publicURL, Version: f.version})
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,8 @@ type Options struct {
 	Authenticator authenticator.Request
 	// Handlers serve further paths of the same origin, such as "/auth/", to anybody. They keep the names of net/http.
 	Handlers map[string]http.Handler
+	// Pages serves every path that nothing else has: the dashboard. nil: there is nothing at them.
+	Pages http.Handler
 	// PublicURL is where people reach the API, for example "https://canopy.example.com".
 	PublicURL string
 	// Version is that of the platform.

@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { ActionIcon, Alert, Button, Group, Text } from '@mantine/core';
+import { Plus, X } from 'lucide-react';
+import { api } from '../../api';
+import { Section } from '../../ui/Page';
+import { QuotaBars } from '../../ui/QuotaBars';
+import { useOf } from '../pool.model';
+import { poolName } from './model';
+import { PoolFields } from './PoolFields';
+import { useProvider } from './provider';
+import type { StepProps } from './Wizard';
+
+/** NodesStep asks for machines, and shows what they take of the quota. */
+export function NodesStep({ project, draft, errors, onChange }: StepProps) {
+  const quota = api.useQuery('get', '/api/v1/projects/{project}/quota', { params: { path: { project } } });
+  const provider = useProvider(project, draft.spec.datacenter);
+  const pools = draft.pools;
+  const change = (index: number, pool: (typeof pools)[number] | undefined) =>
+    onChange({ ...draft, pools: pool ? pools.map((old, i) => (i === index ? pool : old)) : pools.filter((_, i) => i !== index) });
+  return (
+    <div style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 320px), 1fr))', gap: 16, alignItems: 'start' }}>
+      <div style={{ gridColumn: 'span 1', minWidth: 0 }}>
+        {provider && provider !== 'local' && pools.some((pool) => !pool.other?.provider) && (
+          <Alert color="yellow" mb="md">
+            Machines of this provider are described by its own words, such as an instance type: write them as YAML, or begin with no
+            machines.
+          </Alert>
+        )}
+        {pools.map((pool, i) => (
+          <Section
+            key={i}
+            title={pools.length > 1 ? `Node pool ${i + 1}` : 'Node pool'}
+            actions={
+              <ActionIcon variant="subtle" color="gray" aria-label={`Remove pool ${i + 1}`} onClick={() => change(i, undefined)}>
+                <X size={16} />
+              </ActionIcon>
+            }
+          >
+            <PoolFields
+              pool={pool}
+              placeholder={poolName({ ...draft, pools: pools.map((p, j) => (j === i ? { ...p, name: '' } : p)) }, i)}
+              errors={{ name: errors[`pools.${i}.name`] }}
+              onChange={(next) => change(i, next)}
+            />
+          </Section>
+        ))}
+        {pools.length === 0 && (
+          <Section title="No nodes">
+            <Text c="dimmed">
+              The API will answer, but nothing can run until a pool is added. Good for a look, or for machines that you bring later.
+            </Text>
+          </Section>
+        )}
+        <Group>
+          <Button
+            variant="default"
+            size="compact-sm"
+            leftSection={<Plus size={14} />}
+            onClick={() => onChange({ ...draft, pools: [...pools, { name: '', replicas: 1, cpu: '2', memory: '4Gi' }] })}
+          >
+            Add a pool
+          </Button>
+        </Group>
+      </div>
+      <Section title="Quota of the project" sub="What is used now, and what this cluster adds.">
+        <QuotaBars quota={quota.data} planned={useOf(pools, 1)} />
+      </Section>
+    </div>
+  );
+}
