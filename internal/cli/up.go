@@ -25,7 +25,7 @@ import (
 
 // nextCommands is what somebody wants to type next.
 const nextCommands = `
-The platform runs, at %[3]s. Next:
+The platform runs. Its dashboard is at %[3]s: log in as admin@canopy.internal. Next:
 
   ./bin/canopy login
   ./bin/canopy get clusters
