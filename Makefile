@@ -53,11 +53,11 @@ lint: ## Check the style and the architecture
 	go tool -modfile=hack/tools/lint/go.mod golangci-lint run
 
 .PHONY: generate
-generate: $(dashboard_modules) ## Generate deepcopy functions, CRDs and their reference
+generate: ## Generate deepcopy functions, CRDs and their reference
 	hack/generate
 
 .PHONY: verify
-verify: $(dashboard_modules) ## Check that generated files are up to date, and that the API breaks no client of before
+verify: ## Check that generated files are up to date, and that the API breaks no client of before
 	hack/verify
 
 .PHONY: bench
