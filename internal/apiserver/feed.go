@@ -80,10 +80,12 @@ type feed struct {
 	floor   uint64
 	changes []*change
 	streams map[*stream]struct{}
+	// opened is closed when floor is known.
+	opened chan struct{}
 }
 
 func newFeed(kind, plural string, object client.Object) *feed {
-	return &feed{kind: kind, plural: plural, object: object, changed: make(chan struct{}), streams: map[*stream]struct{}{}}
+	return &feed{kind: kind, plural: plural, object: object, changed: make(chan struct{}), streams: map[*stream]struct{}{}, opened: make(chan struct{})}
 }
 
 // follow takes note of what the cache comes to know, until ctx ends.
@@ -119,6 +121,7 @@ func (f *feed) open(synced string) {
 	defer f.mu.Unlock()
 	f.floor = max(f.latest, number64(synced))
 	f.advance(f.floor)
+	close(f.opened)
 }
 
 // objects returns those in a namespace; empty: all. They are the cache's own, and must not be changed.

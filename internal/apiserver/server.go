@@ -196,8 +196,21 @@ func (s *Server) Start(ctx context.Context) error {
 	return s.cache.Start(ctx)
 }
 
-// WaitForSync waits until the cache is filled; it reports false if ctx ends before.
-func (s *Server) WaitForSync(ctx context.Context) bool { return s.cache.WaitForCacheSync(ctx) }
+// WaitForSync waits until the cache is filled, and it is known from where on all changes are: who comes back to a stream before that
+// would miss some. It reports false if ctx ends before.
+func (s *Server) WaitForSync(ctx context.Context) bool {
+	if !s.cache.WaitForCacheSync(ctx) {
+		return false
+	}
+	for _, f := range s.feeds {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-f.opened:
+		}
+	}
+	return true
+}
 
 // Handler serves the API and everything else on its origin.
 func (s *Server) Handler() http.Handler { return s.handler }
