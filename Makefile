@@ -8,19 +8,15 @@ help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: up
-up: canopy dashboard ## Bring up the local platform with a user cluster "demo" (as root)
+up: build dashboard ## Bring up the local platform with a user cluster "demo" (as root)
 	bin/canopy up
 
 .PHONY: down
-down: canopy ## Take the local platform away, with all its data (as root)
+down: build ## Take the local platform away, with all its data (as root)
 	bin/canopy down
 
 .PHONY: build
-build: canopy ## Build bin/canopy and bin/terraform-provider-canopy
-	go build -trimpath -o bin/ ./cmd/terraform-provider-canopy
-
-.PHONY: canopy
-canopy:
+build: ## Build bin/canopy
 	go build -trimpath -o bin/ ./cmd/canopy
 
 # The page is built again when its sources have changed; without it the server says that it was built without.
@@ -65,7 +61,7 @@ verify: ## Check that generated files are up to date, and that the API breaks no
 	hack/verify
 
 .PHONY: bench
-bench: canopy ## Measure the local platform; prints one JSON object a line (as root)
+bench: build ## Measure the local platform; prints one JSON object a line (as root)
 	go run ./bench
 
 .PHONY: clean

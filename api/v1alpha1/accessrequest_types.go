@@ -29,6 +29,10 @@ type AccessRequest struct {
 }
 
 // AccessRequestSpec says who wants in, and as what.
+//
+// +kubebuilder:validation:XValidation:rule="self.role == 'Person' || !has(self.groups) || self.groups.size() == 0",message="groups are for the role Person only"
+// +kubebuilder:validation:XValidation:rule="self.role != 'Person' || !self.user.startsWith('system:') && !self.user.startsWith('canopy:')",message="the role Person is for people: names that start with system: or canopy: are not theirs"
+// +kubebuilder:validation:XValidation:rule="self.role != 'Person' || !has(self.ttl) || duration(self.ttl) <= duration('1h')",message="ttl: with the role Person an hour at the most"
 type AccessRequestSpec struct {
 	// cluster is the name of the Cluster, in the same namespace.
 	//
@@ -44,7 +48,18 @@ type AccessRequestSpec struct {
 	// +kubebuilder:validation:MaxLength=320
 	User string `json:"user"`
 
-	// role is what the certificate allows: Admin, everything; Viewer, to see everything but Secrets.
+	// groups are those of the user that the certificate is for, with the role Person.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.all(g, !g.startsWith('system:') && !g.startsWith('canopy:'))",message="groups that start with system: or canopy: are nobody's own"
+	Groups []string `json:"groups,omitempty"`
+
+	// role is what the certificate allows: Admin, everything; Viewer, to see everything but Secrets; Person, what the user may do
+	// there anyway.
 	//
 	// +required
 	Role CertificateRole `json:"role"`
@@ -57,8 +72,8 @@ type AccessRequestSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m') && duration(self) <= duration('24h')",message="must be between ten minutes and a day, such as 1h"
 	TTL string `json:"ttl,omitempty"`
 
-	// request is a PEM-encoded PKCS #10 certificate request, for the common name <user> and the organization "canopy:admins", or
-	// for "canopy:viewer:<user>" and "canopy:viewers". Its key stays with whoever made it.
+	// request is a PEM-encoded PKCS #10 certificate request, for the common name <user> and the organization "canopy:admins",
+	// for "canopy:viewer:<user>" and "canopy:viewers", or for <user> and the groups. Its key stays with whoever made it.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -68,13 +83,14 @@ type AccessRequestSpec struct {
 
 // CertificateRole is what a certificate allows.
 //
-// +kubebuilder:validation:Enum=Admin;Viewer
+// +kubebuilder:validation:Enum=Admin;Viewer;Person
 type CertificateRole string
 
 // What a certificate may allow.
 const (
 	CertificateAdmin  CertificateRole = "Admin"
 	CertificateViewer CertificateRole = "Viewer"
+	CertificatePerson CertificateRole = "Person"
 )
 
 // AccessRequestStatus has the certificate.

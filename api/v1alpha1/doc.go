@@ -11,6 +11,7 @@
 //	Seed              cluster                       admins                           master/seed
 //	Datacenter        cluster                       admins                           -
 //	Release           cluster                       admins                           -
+//	Announcement      cluster                       admins                           -
 //	Cluster           <project>                     members, GitOps, ClusterSets     master/cluster, master/upgrade
 //	NodePool          <project>                     members, GitOps, an autoscaler   master/nodepool
 //	ClusterTemplate   <project>, or canopy-system   members, or admins               -

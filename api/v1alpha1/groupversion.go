@@ -27,6 +27,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Seed{}, &SeedList{},
 		&Datacenter{}, &DatacenterList{},
 		&Release{}, &ReleaseList{},
+		&Announcement{}, &AnnouncementList{},
 		&Cluster{}, &ClusterList{},
 		&NodePool{}, &NodePoolList{},
 		&ClusterTemplate{}, &ClusterTemplateList{},

@@ -4,6 +4,44 @@
  */
 
 export interface paths {
+    "/api/v1/announcements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List announcements */
+        get: operations["listAnnouncements"];
+        put?: never;
+        /** Create a announcement */
+        post: operations["createAnnouncement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/announcements/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a announcement */
+        get: operations["getAnnouncement"];
+        /** Replace a announcement */
+        put: operations["replaceAnnouncement"];
+        post?: never;
+        /** Delete a announcement */
+        delete: operations["deleteAnnouncement"];
+        options?: never;
+        head?: never;
+        /** Change a announcement */
+        patch: operations["patchAnnouncement"];
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -47,6 +85,26 @@ export interface paths {
         };
         /** List the clusters of all of your projects */
         get: operations["listAllClusters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clusters/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say what the nodes of some clusters have used in the last hour
+         * @description For all clusters of a page at once. A cluster of which nothing was measured has no points; partial says which seeds could not be asked.
+         */
+        get: operations["listClusterUsage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -289,6 +347,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/clusters/{cluster}/components/{name}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the log of a component of a cluster's control plane
+         * @description The name is one of etcd, konnectivity-server, kube-apiserver, kube-controller-manager, kube-scheduler, kube-state-metrics, openvpn, prometheus; in a compact control plane the three that are one process have one log. The answer is text, sixteen megabytes at the most, and with follow=true has no end until an hour is over, the component's pod is replaced, or your rights end: ask again then. Needs the right to get clusters/logs.
+         */
+        get: operations["getComponentLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/clusters/{cluster}/events": {
         parameters: {
             query?: never;
@@ -315,6 +393,26 @@ export interface paths {
         };
         /** List the machines of a cluster */
         get: operations["listMachines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/clusters/{cluster}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the charts of a cluster's last hours
+         * @description What its nodes and its control plane use, how its API and etcd do. Measured every 30 seconds; an answer may be as old.
+         */
+        get: operations["getClusterMetrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -427,6 +525,32 @@ export interface paths {
         put?: never;
         /** Make a kubeconfig with a short-lived certificate */
         post: operations["createClusterKubeconfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/clusters/{name}/terminal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open a terminal in a cluster
+         * @description A WebSocket to a shell with kubectl in a pod of the cluster, in which you are yourself: what you may do there says the cluster.
+         *
+         *     * Binary messages are what is typed (to the server) and what is shown (from it).
+         *     * Text messages are a TerminalMessage in JSON. Send resize first; then there are some of status, ready, and at last end.
+         *
+         *     It ends after an hour, after a quarter of an hour without input, and when your login or your right to create clusters/terminal does.
+         *     Browsers are let in from the platform's own origin only; everybody else sends a token.
+         */
+        get: operations["openTerminal"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1046,16 +1170,19 @@ export interface components {
         AccessRequestSpec: {
             /** @description cluster is the name of the Cluster, in the same namespace. */
             cluster: string;
+            /** @description groups are those of the user that the certificate is for, with the role Person. */
+            groups?: string[];
             /**
-             * @description request is a PEM-encoded PKCS #10 certificate request, for the common name <user> and the organization "canopy:admins", or
-             *     for "canopy:viewer:<user>" and "canopy:viewers". Its key stays with whoever made it.
+             * @description request is a PEM-encoded PKCS #10 certificate request, for the common name <user> and the organization "canopy:admins",
+             *     for "canopy:viewer:<user>" and "canopy:viewers", or for <user> and the groups. Its key stays with whoever made it.
              */
             request: string;
             /**
-             * @description role is what the certificate allows: Admin, everything; Viewer, to see everything but Secrets.
+             * @description role is what the certificate allows: Admin, everything; Viewer, to see everything but Secrets; Person, what the user may do
+             *     there anyway.
              * @enum {string}
              */
-            role: "Admin" | "Viewer";
+            role: "Admin" | "Viewer" | "Person";
             /**
              * @description ttl is how long the certificate is valid.
              * @default 1h
@@ -1108,6 +1235,53 @@ export interface components {
              * @description expires is when the certificate runs out.
              */
             expires?: string;
+        };
+        /**
+         * @description Announcement is something that everybody on the platform is to know, for example of a maintenance. Clients show it; nothing else
+         *     comes of it.
+         */
+        Announcement: {
+            /** @enum {string} */
+            apiVersion?: "canopy.dev/v1alpha1";
+            /** @enum {string} */
+            kind?: "Announcement";
+            metadata?: components["schemas"]["ObjectMeta"];
+            /** @description AnnouncementSpec says what, and when it is to be shown. */
+            spec: components["schemas"]["AnnouncementSpec"];
+        };
+        AnnouncementList: {
+            /** @description The objects of this page. */
+            items: components["schemas"]["Announcement"][];
+            /** @description Send it as pageToken for the next page; none: this is the last. */
+            nextPageToken?: string;
+            /** @description What is missing, and why: the rest is complete. */
+            partial?: components["schemas"]["Partial"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages now.
+             */
+            totalSize: number;
+        };
+        /** @description AnnouncementSpec says what, and when it is to be shown. */
+        AnnouncementSpec: {
+            /**
+             * Format: date-time
+             * @description from is when it is shown first; none: at once.
+             */
+            from?: string;
+            /** @description message is plain text, for example "The seed in Frankfurt gets more memory on Sunday. Clusters go on.". */
+            message: string;
+            /**
+             * @description severity says how it is shown.
+             * @default Info
+             * @enum {string}
+             */
+            severity?: "Info" | "Warning" | "Critical";
+            /**
+             * Format: date-time
+             * @description until is when it is not shown any more; none: as long as it is there.
+             */
+            until?: string;
         };
         /**
          * @description AuditRecord says who has changed what through the API, logged in or out there, or tried to. It is written before the change is made, and completed with
@@ -1231,6 +1405,27 @@ export interface components {
              * @description How many there are on all pages now.
              */
             totalSize: number;
+        };
+        ClusterMetrics: {
+            /**
+             * Format: date-time
+             * @description The time of the first point that there can be.
+             */
+            from: string;
+            /** @description Why there are no series, if there are none. */
+            reason?: string;
+            /** @description What was measured, sorted by name and labels. What was not measured is not there. */
+            series: components["schemas"]["Series"][];
+            /**
+             * Format: int64
+             * @description The seconds from one point to the next.
+             */
+            step: number;
+            /**
+             * Format: date-time
+             * @description The time of the last point that there can be.
+             */
+            to: string;
         };
         /**
          * @description ClusterSet makes clusters from a ClusterTemplate in its own namespace, and brings them the template's changes: first as a
@@ -2081,6 +2276,37 @@ export interface components {
                 /** @description version is the pool's kubelet version; none: that of the control plane. A change replaces the machines one by one. */
                 version?: string;
             }[];
+        };
+        ClusterUsage: {
+            cluster: string;
+            /** @description The cores that its nodes use. */
+            cpu: number[][];
+            /**
+             * Format: double
+             * @description The cores that its nodes have for pods.
+             */
+            cpuAllocatable?: number;
+            /** @description The bytes that its nodes use. */
+            memory: number[][];
+            /**
+             * Format: double
+             * @description The bytes that its nodes have for pods.
+             */
+            memoryAllocatable?: number;
+            project: string;
+        };
+        ClusterUsageList: {
+            /** @description The objects of this page. */
+            items: components["schemas"]["ClusterUsage"][];
+            /** @description Send it as pageToken for the next page; none: this is the last. */
+            nextPageToken?: string;
+            /** @description What is missing, and why: the rest is complete. */
+            partial?: components["schemas"]["Partial"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages now.
+             */
+            totalSize: number;
         };
         /**
          * @description Datacenter is a place at a provider where the machines of user clusters can be, and the seed that hosts their control
@@ -3430,6 +3656,21 @@ export interface components {
             /** @description The roles that the caller has there, by itself or by a group; none: it is seen by a right on the whole platform. */
             roles: string[];
         };
+        Series: {
+            /** @description Of what it is: the node, the component, or the verb. */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * @description What it is.
+             * @enum {string}
+             */
+            name: "nodeCPU" | "nodeCPUAllocatable" | "nodeMemory" | "nodeMemoryAllocatable" | "controlPlaneCPU" | "controlPlaneMemory" | "apiserverRequests" | "apiserverErrors" | "apiserverLatency" | "etcdSize" | "etcdSizeInUse" | "etcdFsync";
+            /** @description The earliest first. Where nothing was measured there is none. */
+            points: number[][];
+            /** @enum {string} */
+            unit: "cores" | "bytes" | "requests/s" | "ratio" | "seconds";
+        };
         /** @description ServiceAccount is an account for programs of a project. */
         ServiceAccount: {
             /** @enum {string} */
@@ -3465,6 +3706,25 @@ export interface components {
             issuer: string;
             /** @description Who is logged in. */
             user: string;
+        };
+        TerminalMessage: {
+            /**
+             * Format: int32
+             * @description Of resize: how wide the screen is.
+             */
+            columns?: number;
+            /** @description Of status and end: what is waited for, or why it ends. */
+            message?: string;
+            /**
+             * Format: int32
+             * @description Of resize: how high the screen is.
+             */
+            rows?: number;
+            /**
+             * @description resize comes from the client, the others from the server: what is waited for, that the shell is there, and that it ends.
+             * @enum {string}
+             */
+            type: "resize" | "status" | "ready" | "end";
         };
         Token: {
             /** Format: date-time */
@@ -3613,7 +3873,7 @@ export interface components {
         };
         WatchEvent: {
             kind: string;
-            object: components["schemas"]["Cluster"] | components["schemas"]["ClusterSet"] | components["schemas"]["Datacenter"] | components["schemas"]["NodePool"] | components["schemas"]["Preset"] | components["schemas"]["Project"] | components["schemas"]["Release"] | components["schemas"]["Seed"] | components["schemas"]["SSHKey"] | components["schemas"]["ClusterTemplate"] | components["schemas"]["User"];
+            object: components["schemas"]["Announcement"] | components["schemas"]["Cluster"] | components["schemas"]["ClusterSet"] | components["schemas"]["Datacenter"] | components["schemas"]["NodePool"] | components["schemas"]["Preset"] | components["schemas"]["Project"] | components["schemas"]["Release"] | components["schemas"]["Seed"] | components["schemas"]["SSHKey"] | components["schemas"]["ClusterTemplate"] | components["schemas"]["User"];
             project?: string;
         };
         WatchNote: {
@@ -3631,6 +3891,268 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    listAnnouncements: {
+        parameters: {
+            query?: {
+                /** @description How many objects there are on a page. */
+                pageSize?: number;
+                /** @description nextPageToken of the page before. */
+                pageToken?: string;
+                /** @description By what the list is sorted; with a - the other way round. */
+                orderBy?: components["schemas"]["Order"];
+                /** @description Only what has these labels, for example team=shop,env!=test. */
+                labelSelector?: string;
+                /** @description Only what has this in its name. */
+                search?: string;
+                /** @description Only what has this status of its condition Ready. */
+                ready?: components["schemas"]["Ready"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnouncementList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createAnnouncement: {
+        parameters: {
+            query?: {
+                /** @description Check everything, and change nothing. The response is what it would be, with warnings and the effect on the project's quota as headers. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description Makes it safe to send the same request again for a day: it is served once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Announcement"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    ETag?: string;
+                    "Idempotent-Replayed"?: string;
+                    Location?: string;
+                    "Operation-Location"?: string;
+                    "Quota-Effect"?: string;
+                    Warning?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Announcement"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAnnouncement: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that you have: the response is 304 if nothing has changed. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    "Idempotent-Replayed"?: string;
+                    Location?: string;
+                    "Operation-Location"?: string;
+                    "Quota-Effect"?: string;
+                    Warning?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Announcement"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replaceAnnouncement: {
+        parameters: {
+            query?: {
+                /** @description Check everything, and change nothing. The response is what it would be, with warnings and the effect on the project's quota as headers. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description The ETag of what you have read; * replaces whatever there is. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Announcement"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    "Idempotent-Replayed"?: string;
+                    Location?: string;
+                    "Operation-Location"?: string;
+                    "Quota-Effect"?: string;
+                    Warning?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Announcement"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteAnnouncement: {
+        parameters: {
+            query?: {
+                /** @description Check everything, and change nothing. The response is what it would be, with warnings and the effect on the project's quota as headers. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description The ETag of what you have read; * deletes whatever there is. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "Operation-Location"?: string;
+                    "Quota-Effect"?: string;
+                    Warning?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchAnnouncement: {
+        parameters: {
+            query?: {
+                /** @description Check everything, and change nothing. The response is what it would be, with warnings and the effect on the project's quota as headers. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description The ETag of what you have read; * changes whatever there is. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/merge-patch+json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    "Idempotent-Replayed"?: string;
+                    Location?: string;
+                    "Operation-Location"?: string;
+                    "Quota-Effect"?: string;
+                    Warning?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Announcement"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listPlatformAuditRecords: {
         parameters: {
             query?: {
@@ -3738,6 +4260,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ClusterList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listClusterUsage: {
+        parameters: {
+            query?: {
+                /** @description Which clusters, each as project/cluster. Those that you may not see, or that are not there, are left out. */
+                clusters?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterUsageList"];
                 };
             };
             /** @description Error */
@@ -4847,6 +5401,46 @@ export interface operations {
             };
         };
     };
+    getComponentLogs: {
+        parameters: {
+            query?: {
+                /** @description Go on with what is written from now on, for an hour at the most. */
+                follow?: boolean;
+                /** @description With how many of the last lines to begin. */
+                tailLines?: number;
+                /** @description The log of the run before, of a component that has ended. */
+                previous?: boolean;
+            };
+            header?: never;
+            path: {
+                project: string;
+                cluster: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lines of text */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; charset=utf-8": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listClusterEvents: {
         parameters: {
             query?: {
@@ -4903,6 +5497,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MachineList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClusterMetrics: {
+        parameters: {
+            query?: {
+                /** @description How long the charts are. */
+                range?: "1h" | "6h" | "24h";
+            };
+            header?: never;
+            path: {
+                project: string;
+                cluster: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterMetrics"];
                 };
             };
             /** @description Error */
@@ -5492,6 +6121,36 @@ export interface operations {
                 content: {
                     "application/yaml": string;
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    openTerminal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A WebSocket */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {

@@ -17,6 +17,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -150,12 +151,16 @@ func approved(ctx context.Context, inside kubernetes.Interface, req Request, req
 	return waitForCertificate(ctx, inside, csr)
 }
 
-// GroupOf returns the group that a certificate with a role is for.
-func GroupOf(role canopyv1alpha1.CertificateRole) string {
-	if role == canopyv1alpha1.CertificateAdmin {
-		return AdminGroup
+// GroupsOf returns the groups that a certificate with a role is for. own are those of the user.
+func GroupsOf(role canopyv1alpha1.CertificateRole, own []string) []string {
+	switch role {
+	case canopyv1alpha1.CertificateAdmin:
+		return []string{AdminGroup}
+	case canopyv1alpha1.CertificatePerson:
+		return own
+	default:
+		return []string{usercluster.ViewerGroup}
 	}
-	return usercluster.ViewerGroup
 }
 
 // NameOf returns the name that a certificate with a role is for. A viewer's is not the user's own, by which the user may have
@@ -178,7 +183,10 @@ func CheckRequest(request []byte, req Request) error {
 		return errors.New("it is no certificate request that is signed with its own key")
 	}
 	want := pkix.Name{CommonName: req.User, Organization: req.Groups}
-	if parsed.Subject.String() != want.String() || len(parsed.DNSNames)+len(parsed.EmailAddresses)+len(parsed.IPAddresses)+len(parsed.URIs) > 0 {
+	// Their order is the encoding's. Nothing but these is in the name.
+	same := parsed.Subject.CommonName == req.User && len(parsed.Subject.Names) == len(req.Groups)+1 &&
+		slices.Equal(slices.Sorted(slices.Values(parsed.Subject.Organization)), slices.Sorted(slices.Values(req.Groups)))
+	if !same || len(parsed.DNSNames)+len(parsed.EmailAddresses)+len(parsed.IPAddresses)+len(parsed.URIs) > 0 {
 		return fmt.Errorf("it is for %q and must be for %q and nothing else", parsed.Subject, want)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -147,8 +148,11 @@ func writeProblem(ctx context.Context, w http.ResponseWriter, p *Problem) {
 
 // isStream reports whether a request is for a stream, which has no end.
 func isStream(r *http.Request) bool {
-	return r.URL.Path == watchPath || strings.HasSuffix(r.URL.Path, "/audit/export")
+	return r.URL.Path == watchPath || slices.ContainsFunc(streamSuffixes, func(suffix string) bool { return strings.HasSuffix(r.URL.Path, suffix) })
 }
+
+// streamSuffixes are how the paths of the other streams end.
+var streamSuffixes = []string{"/audit/export", "/logs", "/terminal"}
 
 const (
 	watchPath = "/api/v1/watch"

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -151,7 +153,7 @@ func serveCertificates(s *Server) {
 	})
 }
 
-// certificate makes a key, has it certified by the cluster, by an AccessRequest in the caller's name, and forgets it.
+// certificate makes a kubeconfig with a certificate and its key, and forgets both.
 func (s *Server) certificate(ctx context.Context, in *certificateInput) (*v1alpha1.AccessRequest, []byte, error) {
 	role := v1alpha1.CertificateViewer
 	if in.Body.Role == "admin" {
@@ -161,20 +163,8 @@ func (s *Server) certificate(ctx context.Context, in *certificateInput) (*v1alph
 	if err != nil {
 		return nil, nil, err
 	}
-	caller := callOf(ctx).user.GetName()
-	who := access.Request{User: access.NameOf(role, caller), Groups: []string{access.GroupOf(role)}}
-	csr, key, err := access.NewRequest(who)
+	request, key, err := s.certified(ctx, cluster, role, cmp.Or(in.Body.TTL, "1h"))
 	if err != nil {
-		return nil, nil, err
-	}
-	request := &v1alpha1.AccessRequest{
-		ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, GenerateName: cluster.Name + "-"},
-		Spec:       v1alpha1.AccessRequestSpec{Cluster: cluster.Name, User: caller, Role: role, TTL: cmp.Or(in.Body.TTL, "1h"), Request: string(csr)},
-	}
-	if err := s.requests(WriteQuery{}).Create(ctx, request); err != nil {
-		return nil, nil, err
-	}
-	if err := s.signed(ctx, request); err != nil {
 		return nil, nil, err
 	}
 	config, err := kubeconfigOf(cluster, s.opts.PublicURL)
@@ -185,6 +175,28 @@ func (s *Server) certificate(ctx context.Context, in *certificateInput) (*v1alph
 	config.Clusters[config.CurrentContext].Extensions = nil
 	content, err := clientcmd.Write(*config)
 	return request, content, err
+}
+
+// certified makes a key, and has the cluster sign a certificate for it, by an AccessRequest in the caller's name.
+func (s *Server) certified(ctx context.Context, cluster *v1alpha1.Cluster, role v1alpha1.CertificateRole, ttl string) (request *v1alpha1.AccessRequest, key []byte, err error) {
+	caller := callOf(ctx).user
+	spec := v1alpha1.AccessRequestSpec{Cluster: cluster.Name, User: caller.GetName(), Role: role, TTL: ttl}
+	if role == v1alpha1.CertificatePerson {
+		spec.Groups = slices.DeleteFunc(slices.Clone(caller.GetGroups()), func(group string) bool { return group == user.AllAuthenticated })
+	}
+	csr, key, err := access.NewRequest(access.Request{User: access.NameOf(role, spec.User), Groups: access.GroupsOf(role, spec.Groups)})
+	if err != nil {
+		return nil, nil, err
+	}
+	spec.Request = string(csr)
+	request = &v1alpha1.AccessRequest{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, GenerateName: cluster.Name + "-"}, Spec: spec}
+	if err := s.requests(WriteQuery{}).Create(ctx, request); err != nil {
+		return nil, nil, err
+	}
+	if err := s.signed(ctx, request); err != nil {
+		return nil, nil, err
+	}
+	return request, key, nil
 }
 
 // signed waits until a request has its certificate, and says what it waits for if it takes too long.

@@ -6,30 +6,18 @@ package apiserver
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	"k8s.io/client-go/tools/clientcmd"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
-	"canopy.dev/canopy/api/v1alpha1"
 )
-
-// seedPatience is how long a seed may take to answer.
-const seedPatience = 5 * time.Second
 
 // Machine is one of a cluster's machines, as its seed knows it.
 type Machine struct {
@@ -102,31 +90,18 @@ func (s *Server) machines(ctx context.Context, at place) ([]clusterv1.Machine, [
 	ctx, cancel := context.WithTimeout(ctx, seedPatience)
 	defer cancel()
 	list := &clusterv1.MachineList{}
-	seed, err := s.seeds.reader(ctx, s, cluster.Status.Seed)
+	seed, err := s.seeds.client(ctx, s, cluster.Status.Seed)
 	if err == nil {
-		err = seed.List(ctx, list, client.InNamespace(hostingv1alpha1.NamespacePrefix+cluster.Status.ID))
+		err = seed.reader.List(ctx, list, client.InNamespace(hostingv1alpha1.NamespacePrefix+cluster.Status.ID))
 	}
 	if err != nil {
 		logger(ctx).Error(err, "A seed could not be asked", "seed", cluster.Status.Seed)
-		return nil, []Partial{{Seed: cluster.Status.Seed, Reason: seedReason(err)}}, nil
+		return nil, []Partial{{Seed: cluster.Status.Seed, Reason: seedReason(err, "list machines")}}, nil
 	}
 	slices.SortFunc(list.Items, func(a, b clusterv1.Machine) int {
 		return cmp.Or(cmp.Compare(poolOf(&a), poolOf(&b)), cmp.Compare(a.Name, b.Name))
 	})
 	return list.Items, nil, nil
-}
-
-// seedReason says why a seed could not be asked, without what is nobody's business.
-func seedReason(err error) string {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("it has not answered within %s", seedPatience)
-	case apierrors.IsForbidden(err):
-		return "the platform may not list machines there: an operator gives it its rights again (canopy seed add)"
-	case apierrors.IsUnauthorized(err):
-		return "it does not accept the platform's credentials"
-	}
-	return "it does not answer"
 }
 
 func poolOf(m *clusterv1.Machine) string { return m.Labels[clusterv1.MachineDeploymentNameLabel] }
@@ -167,62 +142,4 @@ func addressesOf(m *clusterv1.Machine) []string {
 	}
 	slices.Sort(addresses)
 	return slices.Compact(addresses)
-}
-
-// seedReaders has the clients of seeds, which are made anew when a seed's credentials change.
-type seedReaders struct {
-	mu      sync.Mutex
-	readers map[string]seedReader
-}
-
-type seedReader struct {
-	client.Reader
-
-	// version is that of the Secret that it was made from.
-	version string
-}
-
-// reader returns a client of a seed. The master's own cluster is asked as the server itself.
-func (r *seedReaders) reader(ctx context.Context, s *Server, name string) (client.Reader, error) {
-	seed := &v1alpha1.Seed{}
-	if err := s.cache.Get(ctx, client.ObjectKey{Name: name}, seed); err != nil {
-		return nil, err
-	}
-	if seed.Spec.KubeconfigSecretName == "" {
-		return s.own, nil
-	}
-	secret := &corev1.Secret{}
-	if err := s.own.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: seed.Spec.KubeconfigSecretName}, secret); err != nil {
-		return nil, err
-	}
-	version := string(secret.UID) + "/" + secret.ResourceVersion
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if known, ok := r.readers[name]; ok && known.version == version {
-		return known, nil
-	}
-	config, err := clientcmd.RESTConfigFromKubeConfig(secret.Data["kubeconfig"])
-	if err != nil || config.ExecProvider != nil || config.AuthProvider != nil {
-		return nil, errors.New("its kubeconfig cannot be used") // the cause might repeat it
-	}
-	config.QPS = -1
-	reader, err := client.New(config, client.Options{Scheme: machineScheme(), Mapper: machineMapper()})
-	if err != nil {
-		return nil, err
-	}
-	r.readers[name] = seedReader{reader, version}
-	return reader, nil
-}
-
-func machineScheme() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clusterv1.AddToScheme(scheme))
-	return scheme
-}
-
-// machineMapper knows where machines are, so that a seed need not be asked.
-func machineMapper() meta.RESTMapper {
-	mapper := meta.NewDefaultRESTMapper(nil)
-	mapper.Add(clusterv1.GroupVersion.WithKind("Machine"), meta.RESTScopeNamespace)
-	return mapper
 }

@@ -47,6 +47,7 @@ var kindExpectations = map[string][6]string{
 	"Seed":            {everybody, watchers, admins, admins, admins, admins},
 	"Datacenter":      {everybody, inProject, admins, admins, admins, admins},
 	"Release":         {everybody, inProject, admins, admins, admins, admins},
+	"Announcement":    {everybody, everybody, admins, admins, admins, admins},
 	"Template":        {everybody, everybody, admins, admins, admins, admins},
 	"Cluster":         {inProject, inProject, editors, editors, editors, editors},
 	"NodePool":        {inProject, inProject, editors, editors, editors, editors},
@@ -65,6 +66,7 @@ var otherExpectations = map[string]string{
 	"listMembers": inProject, "addMember": owners, "setMember": owners, "removeMember": owners,
 	"getQuota": inProject, "listProjectEvents": inProject, "listClusterEvents": inProject, "getUpgrades": inProject,
 	"listMachines": inProject, "listNodes": inProject,
+	"getClusterMetrics": inProject, "listClusterUsage": everybody, "getComponentLogs": inProject, "openTerminal": editors,
 	"getClusterKubeconfig": inProject, "createClusterKubeconfig": owners,
 	"listTokens": "o", "createToken": "o", "revokeToken": "o",
 }
@@ -120,6 +122,7 @@ func matrixObjects() map[string]client.Object {
 		"seeds":           &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "matrix"}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: "none"}},
 		"datacenters":     &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "matrix"}},
 		"releases":        &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "1.36.9"}},
+		"announcements":   &v1alpha1.Announcement{ObjectMeta: metav1.ObjectMeta{Name: "matrix"}},
 		"clusters":        &v1alpha1.Cluster{ObjectMeta: in("shop"), Spec: cluster},
 		"nodepools":       &v1alpha1.NodePool{ObjectMeta: in("workers"), Spec: v1alpha1.NodePoolSpec{Cluster: "shop"}},
 		"sshkeys":         &v1alpha1.SSHKey{ObjectMeta: in("ada"), Spec: v1alpha1.SSHKeySpec{PublicKey: publicKey1}},
@@ -140,6 +143,7 @@ func bodies(kind string) string {
 		"seeds":           `{"metadata":{"name":"NAME"},"spec":{"kubeconfigSecretName":"none","install":"Manual"}}`,
 		"datacenters":     `{"metadata":{"name":"NAME"},"spec":{"seed":"matrix",` + local + `}}`,
 		"releases":        `{"metadata":{"name":"NAME"},"spec":{}}`,
+		"announcements":   `{"metadata":{"name":"NAME"},"spec":{"message":"Maintenance on Sunday"}}`,
 		"clusters":        `{"metadata":{"name":"NAME"},"spec":` + cluster + `}`,
 		"nodepools":       `{"metadata":{"name":"NAME"},"spec":{"cluster":"shop",` + local + `}}`,
 		"sshkeys":         `{"metadata":{"name":"NAME"},"spec":{"publicKey":"` + publicKey1 + `"}}`,
@@ -171,7 +175,7 @@ func matrixProject(t *testing.T) {
 		})
 	}
 	admin, owner := shared.as(t, people['a']), shared.as(t, people['o'])
-	for _, kind := range []string{"users", "presets", "seeds", "datacenters", "releases", "templates"} {
+	for _, kind := range []string{"users", "presets", "seeds", "datacenters", "releases", "announcements", "templates"} {
 		if a := admin.do(http.MethodPost, "/api/v1/"+kind, strings.ReplaceAll(bodies(kind), "NAME", matrixObjects()[kind].GetName())); a.StatusCode != http.StatusCreated {
 			t.Errorf("making one of %s: %s", kind, a.body)
 		}

@@ -18,6 +18,9 @@ func (s *Server) routes() {
 	serveMembers(s)
 	serveDetails(s)
 	serveMachines(s)
+	serveMetrics(s)
+	serveLogs(s)
+	serveTerminal(s)
 	serveKubeconfig(s)
 	serveCertificates(s)
 	serveTokens(s)
@@ -34,6 +37,7 @@ func (s *Server) servePlatform() {
 	serve(s, resource[v1alpha1.Seed, *v1alpha1.Seed]{noun: "Seed", nouns: "Seeds", path: "/seeds", plural: "seeds", lasting: true})
 	serve(s, resource[v1alpha1.Datacenter, *v1alpha1.Datacenter]{noun: "Datacenter", nouns: "Datacenters", path: "/datacenters", plural: "datacenters"})
 	serve(s, resource[v1alpha1.Release, *v1alpha1.Release]{noun: "Release", nouns: "Releases", path: "/releases", plural: "releases"})
+	serve(s, resource[v1alpha1.Announcement, *v1alpha1.Announcement]{noun: "Announcement", nouns: "Announcements", path: "/announcements", plural: "announcements"})
 	serve(s, resource[v1alpha1.ClusterTemplate, *v1alpha1.ClusterTemplate]{
 		noun: "Template", nouns: "Templates", path: "/templates", plural: "clustertemplates", system: true,
 	})

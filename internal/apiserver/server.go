@@ -63,7 +63,13 @@ type Server struct {
 	// streams counts those who watch; closing ends them.
 	streams streamLimit
 	closing chan struct{}
-	seeds   seedReaders
+	seeds   seedClients
+	// ownSeed asks the master's own cluster, where that is a seed.
+	ownSeed *seedClient
+	answers *answers
+	// terminals counts the open ones.
+	terminals streamLimit
+	openShell openShell
 	// callers and strangers bound how often somebody asks.
 	callers, strangers *limits
 	// docs is the page that explains the API.
@@ -113,6 +119,9 @@ func New(opts Options) (*Server, error) {
 	if s.own, err = client.New(config, client.Options{Scheme: s.scheme}); err != nil {
 		return nil, fmt.Errorf("setting up the client: %w", err)
 	}
+	if s.ownSeed, err = newSeedClient(config); err != nil {
+		return nil, fmt.Errorf("setting up the client: %w", err)
+	}
 	// It knows the kinds already, so that it asks for nothing in anybody's name but to write.
 	if s.asCaller, err = client.NewWithWatch(writer, client.Options{Scheme: s.scheme, Mapper: s.own.RESTMapper()}); err != nil {
 		return nil, fmt.Errorf("setting up the client: %w", err)
@@ -141,8 +150,8 @@ func New(opts Options) (*Server, error) {
 func newServer(opts Options) *Server {
 	return &Server{
 		opts: opts, scheme: Scheme(), feeds: map[reflect.Type]*feed{}, byKind: map[string]*feed{},
-		streams: streamLimit{byUser: map[string]int{}}, closing: make(chan struct{}),
-		seeds: seedReaders{readers: map[string]seedReader{}}, callers: newLimits(perSecond, burst), strangers: newLimits(strangersPerSecond, strangersBurst),
+		streams: newStreamLimit(mostStreams, mostStreamsOfOne), terminals: newStreamLimit(mostTerminals, mostTerminalsOfOne), openShell: openRealShell, closing: make(chan struct{}),
+		seeds: seedClients{byName: map[string]*seedClient{}}, answers: newAnswers(), callers: newLimits(perSecond, burst), strangers: newLimits(strangersPerSecond, strangersBurst),
 	}
 }
 

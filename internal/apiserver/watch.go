@@ -335,19 +335,25 @@ func (e *eventWriter) flush() error {
 
 // streamLimit counts the open streams.
 type streamLimit struct {
+	most, mostOfOne int
+
 	mu     sync.Mutex
 	all    int
 	byUser map[string]int
+}
+
+func newStreamLimit(most, mostOfOne int) streamLimit {
+	return streamLimit{most: most, mostOfOne: mostOfOne, byUser: map[string]int{}}
 }
 
 func (l *streamLimit) enter(user string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.byUser[user] >= mostStreamsOfOne:
-		return problem(CodeTooManyRequests, "you have %d streams open already", mostStreamsOfOne)
-	case l.all >= mostStreams:
-		return problem(CodeUnavailable, "there are %d streams open already", mostStreams)
+	case l.byUser[user] >= l.mostOfOne:
+		return problem(CodeTooManyRequests, "you have %d of them open already", l.mostOfOne)
+	case l.all >= l.most:
+		return problem(CodeUnavailable, "there are %d of them open already", l.most)
 	}
 	l.all++
 	l.byUser[user]++

@@ -220,7 +220,7 @@ func TestASlowClientIsLetGo(t *testing.T) {
 }
 
 func TestStreamsAreBounded(t *testing.T) {
-	limit := streamLimit{byUser: map[string]int{}}
+	limit := newStreamLimit(mostStreams, mostStreamsOfOne)
 	for range mostStreamsOfOne {
 		if err := limit.enter("ada"); err != nil {
 			t.Fatal(err)

@@ -131,6 +131,19 @@ var nouns = []noun{
 		}),
 	},
 	{
+		name: "announcement", plural: "announcements", kind: "Announcement", scope: global,
+		columns: columns("Name", "Severity", "From", "Until", "Message"),
+		row: output.RowOf(func(a *v1alpha1.Announcement) []string {
+			at := func(t *metav1.Time) string {
+				if t == nil {
+					return ""
+				}
+				return t.UTC().Format(time.RFC3339)
+			}
+			return []string{a.Name, string(a.Spec.Severity), at(a.Spec.From), at(a.Spec.Until), a.Spec.Message}
+		}),
+	},
+	{
 		name: "preset", plural: "presets", kind: "Preset", scope: global,
 		columns: columns("Name", "Provider", "Projects", "Age"),
 		row: output.RowOf(func(p *v1alpha1.Preset) []string {

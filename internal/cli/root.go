@@ -55,7 +55,7 @@ func NewCommand() *cobra.Command {
 	cmd.AddCommand(
 		newGetCommand(), newDescribeCommand(), newStatusCommand(), newCreateCommand(), newRenderCommand(), newApplyCommand(), newDiffCommand(),
 		newDeleteCommand(), newScaleCommand(), newUpgradeCommand(), newPauseCommand(), newResumeCommand(), newWaitCommand(), newWatchCommand(),
-		newEventsCommand(), newTokensCommand(), newRevokeCommand(), newKubeconfigCommand(), newConnectCommand(), newExecCredentialCommand(),
+		newEventsCommand(), newLogsCommand(), newTokensCommand(), newRevokeCommand(), newKubeconfigCommand(), newConnectCommand(), newExecCredentialCommand(),
 	)
 	grouped(cmd, groupMachine, newUpCommand(), newDownCommand(), newLocalCommand(), newRotateKeyCommand())
 	grouped(cmd, groupOperate, newInstallCommand(), newSeedCommand(), newIssuerCommand(), newImagesCommand())

@@ -199,7 +199,7 @@ func TestSelect(t *testing.T) {
 			names: []string{"@1.36.3"},
 			want: []string{
 				"kube-apiserver@1.36.3", "kube-controller-manager@1.36.3", "kube-scheduler@1.36.3", "kube-proxy@1.36.3",
-				"kubernetes@1.36.3", "node@1.36.3",
+				"kubernetes@1.36.3", "terminal@1.36.3", "node@1.36.3",
 			},
 		},
 		"an unknown name":                        {names: []string{"ectd"}, err: `no image "ectd"`},

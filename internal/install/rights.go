@@ -23,6 +23,12 @@ import (
 // MasterAccount is the name of the master's ServiceAccount on a seed, of its roles there and of their bindings.
 const MasterAccount = "canopy-remote-master"
 
+// The Service of the seed's Prometheus and its port: the API asks it what clusters use.
+const (
+	PrometheusService = "canopy-prometheus"
+	PrometheusPort    = "http"
+)
+
 // Right is something that the master must be allowed to do on a seed.
 type Right struct {
 	// Namespace that the right is limited to; empty: the whole cluster.
@@ -32,6 +38,8 @@ type Right struct {
 	Why string
 	// Optional rights are granted, but a seed without them is no worse for its clusters.
 	Optional bool
+	// Lent rights are used by the API, with the master's account. In the master's own cluster the API has an account of its own.
+	Lent bool
 }
 
 // HandoverRights are what the master needs on each seed, whoever has installed it. They are the list: what is granted by
@@ -45,7 +53,12 @@ func HandoverRights() []Right {
 		{Rule: rule(write, "", "secrets"), Why: "hand over credentials for infrastructure. RBAC cannot limit this to namespaces by prefix, so it is for all"},
 		{Rule: rule(read, "", "nodes", "pods"), Why: "count the capacity, and say why a pod of Canopy's is not ready"},
 		{Rule: rule(read, "storage.k8s.io", "storageclasses"), Why: "say that etcd's volumes need a default class"},
-		{Rule: rule(read, "cluster.x-k8s.io", "machines"), Why: "show people the machines of their clusters", Optional: true},
+		{Rule: rule([]string{"list"}, "cluster.x-k8s.io", "machines"), Why: "show people the machines of their clusters", Optional: true, Lent: true},
+		{Rule: rule([]string{"get"}, "", "pods/log"), Why: "show people the logs of their control planes. RBAC cannot limit this to namespaces by prefix, so it is for all", Optional: true, Lent: true},
+		{
+			Namespace: v1alpha1.SystemNamespace, Why: "show people the charts of their clusters, which are asked of Prometheus", Optional: true, Lent: true,
+			Rule: rbacv1.PolicyRule{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"services/proxy"}, ResourceNames: []string{PrometheusService + ":" + PrometheusPort}},
+		},
 		{Namespace: v1alpha1.SystemNamespace, Rule: rule(read, "apps", "deployments"), Why: "see whether the seed manager and the gateway run"},
 		{
 			Namespace: v1alpha1.SystemNamespace, Why: "renew its own token before it expires",
@@ -54,9 +67,9 @@ func HandoverRights() []Right {
 	}
 }
 
-// OwnRights are those that the master needs in its own cluster when that is a seed: it has no token to renew.
+// OwnRights are those that the master needs in its own cluster when that is a seed: it has no token to renew, and lends none.
 func OwnRights() []Right {
-	return slices.DeleteFunc(HandoverRights(), func(r Right) bool { return slices.Contains(r.Rule.ResourceNames, MasterAccount) })
+	return slices.DeleteFunc(HandoverRights(), func(r Right) bool { return r.Lent || slices.Contains(r.Rule.ResourceNames, MasterAccount) })
 }
 
 func rule(verbs []string, group string, resources ...string) rbacv1.PolicyRule {

@@ -87,7 +87,9 @@ func (r *AccessRequestReconciler) reconcile(ctx context.Context, request *v1alph
 	if conn == nil || cluster.Status.ID == "" {
 		return kube.Wait(v1alpha1.ReasonSeedNotConnected, fmt.Sprintf("cluster %s is on no seed that is connected: see its condition Ready", cluster.Name), 5*time.Second)
 	}
-	wanted := useraccess.Request{User: useraccess.NameOf(request.Spec.Role, request.Spec.User), Groups: []string{useraccess.GroupOf(request.Spec.Role)}, TTL: ttl}
+	wanted := useraccess.Request{
+		User: useraccess.NameOf(request.Spec.Role, request.Spec.User), Groups: useraccess.GroupsOf(request.Spec.Role, request.Spec.Groups), TTL: ttl,
+	}
 	if err := useraccess.CheckRequest([]byte(request.Spec.Request), wanted); err != nil {
 		return kube.Reject(v1alpha1.ReasonInvalidSpec, "spec.request: "+err.Error())
 	}

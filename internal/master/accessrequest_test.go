@@ -74,8 +74,27 @@ func TestAccessRequests(t *testing.T) {
 			t.Errorf("a request for %v: %+v", groups, ready)
 		}
 	}
+	person := func(name string, of, asked []string) *v1alpha1.AccessRequest {
+		t.Helper()
+		req := request("not-used-"+name, asked...)
+		return create(t, c.master, &v1alpha1.AccessRequest{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.cluster.Namespace},
+			Spec: v1alpha1.AccessRequestSpec{
+				Cluster: c.cluster.Name, User: req.Spec.User, Groups: of, Role: v1alpha1.CertificatePerson, TTL: "1h", Request: req.Spec.Request,
+			},
+		})
+	}
+	for name, groups := range map[string][]string{"more-than-its-own": {"staff", "admins"}, "less": nil, "administrators": {useraccess.AdminGroup}} {
+		if bad := person(name, []string{"staff"}, groups); step(bad).Reason != v1alpha1.ReasonInvalidSpec || bad.Status.Certificate != "" {
+			t.Errorf("a person's request for %v is signed", groups)
+		}
+	}
 	if asked != before {
 		t.Error("the cluster was asked to sign what must not be, or the same once more")
+	}
+	// The encoding has an order of its own.
+	if oneself := person("oneself", []string{"b", "aaa", "staff"}, []string{"staff", "b", "aaa"}); step(oneself).Status != metav1.ConditionTrue {
+		t.Errorf("a person's own request: %+v", oneself.Status)
 	}
 	if err := c.master.Patch(t.Context(), good.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"ttl":"20h"}}`))); !apierrors.IsInvalid(err) {
 		t.Errorf("changing a request: %v", err)

@@ -16,6 +16,7 @@ func TestSideBySide(t *testing.T) {
 		"monitoring":                          monitoring,
 		"SSH keys log in":                     sshKeysLogIn,
 		"the tunnel":                          theTunnel,
+		"what people see":                     whatPeopleSee,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
