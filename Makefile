@@ -8,15 +8,19 @@ help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: up
-up: build dashboard ## Bring up the local platform with a user cluster "demo" (as root)
+up: canopy dashboard ## Bring up the local platform with a user cluster "demo" (as root)
 	bin/canopy up
 
 .PHONY: down
-down: build ## Take the local platform away, with all its data (as root)
+down: canopy ## Take the local platform away, with all its data (as root)
 	bin/canopy down
 
 .PHONY: build
-build: ## Build bin/canopy
+build: canopy ## Build bin/canopy and bin/terraform-provider-canopy
+	go build -trimpath -o bin/ ./cmd/terraform-provider-canopy
+
+.PHONY: canopy
+canopy:
 	go build -trimpath -o bin/ ./cmd/canopy
 
 # The page is built again when its sources have changed; without it the server says that it was built without.
@@ -61,7 +65,7 @@ verify: ## Check that generated files are up to date, and that the API breaks no
 	hack/verify
 
 .PHONY: bench
-bench: build ## Measure the local platform; prints one JSON object a line (as root)
+bench: canopy ## Measure the local platform; prints one JSON object a line (as root)
 	go run ./bench
 
 .PHONY: clean

@@ -145,6 +145,9 @@ func benchAPI(ctx context.Context, n int, profile string) (err error) {
 		emit(m.metric+"_milliseconds", "ms", values)
 		emit(m.metric+"_cpu_milliseconds", "ms", []float64{(processCPU(b.pid) - before) * 1000 / apiRequests})
 	}
+	if err := b.commands(ctx, dir); err != nil {
+		return err
+	}
 	if err := b.streams(ctx); err != nil {
 		return err
 	}

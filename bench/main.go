@@ -30,7 +30,7 @@ func main() {
 	rest := flag.Duration("rest", time.Minute, "how long a control plane rests before its memory is read")
 	gatewayOnly := flag.Bool("gateway", false, "measure the gateway instead, in a process on this machine; it needs no platform")
 	masterClusters := flag.String("master", "", "measure the master instead, with so many clusters on two seeds that are API servers only, one number for each round; it needs no platform")
-	apiClusters := flag.Int("api", 0, "measure the REST API instead, with so many clusters that nobody hosts; it needs no platform")
+	apiClusters := flag.Int("api", 0, "measure the REST API, and bin/canopy with it, instead, with so many clusters that nobody hosts; it needs no platform")
 	profile := flag.String("profile", "", "a file that the API which is measured writes to what it spends its CPU time on, for go tool pprof")
 	asAPI := flag.Bool("serve-api", false, "be the API that is measured")
 	heap := flag.String("heap", "", "a file that the master which is measured writes its heap to, for go tool pprof, when it has all clusters")

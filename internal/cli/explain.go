@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -24,19 +23,7 @@ import (
 )
 
 // ownVersion is that of this command.
-var ownVersion = sync.OnceValue(func() string {
-	var chart struct {
-		Version string `json:"version"`
-	}
-	content, err := fs.ReadFile(deploy.Chart(), "Chart.yaml")
-	if err == nil {
-		err = yaml.Unmarshal(content, &chart)
-	}
-	if err != nil {
-		panic(err) // it is in the binary
-	}
-	return chart.Version
-})
+func ownVersion() string { return deploy.Version() }
 
 func userAgent() string {
 	return fmt.Sprintf("canopy/%s (%s/%s)", ownVersion(), runtime.GOOS, runtime.GOARCH)

@@ -57,6 +57,8 @@ type session struct {
 	// anonymous does not say who asks.
 	anonymous *api.Client
 	store     *credential.Store
+	// token returns what requests are sent with.
+	token func(context.Context) (string, error)
 
 	in       io.Reader
 	out, err io.Writer
@@ -76,39 +78,16 @@ func (f *clientFlags) open(cmd *cobra.Command) (*session, error) {
 func (f *clientFlags) openContext(cmd *cobra.Command, current config.Current) (*session, error) {
 	s := &session{current: current, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), quiet: f.quiet}
 	s.style = output.StyleOf(s.err)
-	options := api.Options{Context: current.Context, UserAgent: userAgent()}
+	var trace io.Writer
 	if f.trace {
-		options.Trace = s.err
+		trace = s.err
 	}
-	plain, err := api.NewHTTP(options)
+	connection, err := credential.Connect(&s.current, userAgent(), trace)
 	if err != nil {
 		return nil, err
 	}
-	s.anonymous = &api.Client{Server: current.Server, HTTP: plain}
-	s.store = &credential.Store{Context: current.Name, HTTP: func(issuer credential.Issuer) (*http.Client, error) {
-		own := options
-		own.Token, own.Authority = nil, issuer.CertificateAuthority
-		return api.NewHTTP(own)
-	}}
-	options.Token = s.token
-	client, err := api.NewHTTP(options)
-	if err != nil {
-		return nil, err
-	}
-	s.client = &api.Client{Server: current.Server, HTTP: client}
+	s.client, s.anonymous, s.store, s.token = connection.Client, connection.Anonymous, connection.Store, connection.Token
 	return s, nil
-}
-
-// token returns what requests are sent with.
-func (s *session) token(ctx context.Context) (string, error) {
-	if s.current.Token != "" {
-		return s.current.Token, nil
-	}
-	c, err := s.store.Token(ctx)
-	if err != nil {
-		return "", err
-	}
-	return c.Token, nil
 }
 
 // say tells the person something that is not the answer.

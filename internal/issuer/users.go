@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -170,8 +171,9 @@ func lock(failures int) time.Duration {
 	return wait
 }
 
-// nobody has a hash that takes as long to check as anybody's, and that no password has.
-var nobody = hashPassword(random(16))
+// nobody has a hash that takes as long to check as anybody's, and that no password has. It is made when an issuer starts, not in
+// every program that has this package: it takes a while.
+var nobody = sync.OnceValue(func() passwordHash { return hashPassword(random(16)) })
 
 // logIn checks a password. An attempt counts as failed before it is checked, so that many at the same time do not get more
 // tries than one after the other.
@@ -185,7 +187,7 @@ func (s *storage) logIn(ctx context.Context, email, password string) (User, erro
 	email = strings.ToLower(strings.TrimSpace(email))
 	record, err := accounts.Get(ctx, s.store, email)
 	if errors.Is(err, secretstore.ErrNotFound) {
-		nobody.matches(password)
+		nobody().matches(password)
 		return User{}, errDenied
 	}
 	if err != nil {

@@ -153,6 +153,10 @@ func (c *Client) NewRequest(ctx context.Context, r Request) (*http.Request, erro
 
 // unreachable tells an error of the network from one of the person's own doing.
 func unreachable(server string, err error) error {
+	var login *loginError
+	if errors.As(err, &login) {
+		return login.err
+	}
 	var network net.Error
 	var operation *net.OpError
 	if errors.As(err, &operation) || IsUntrusted(err) || errors.As(err, &network) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {

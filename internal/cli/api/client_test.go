@@ -174,6 +174,16 @@ func TestWatchEndsWhenItIsRefused(t *testing.T) {
 	}
 }
 
+func TestWhoIsNotLoggedInIsToldSo(t *testing.T) {
+	c, _ := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the server is called") })
+	loggedOut := errors.New("you are not logged in")
+	c.HTTP.Transport.(*sender).options.Token = func(context.Context) (string, error) { return "", loggedOut }
+	var unreachable *UnreachableError
+	if err := c.Into(t.Context(), Request{Path: "/x"}, nil); !errors.Is(err, loggedOut) || errors.As(err, &unreachable) {
+		t.Errorf("error = %v", err)
+	}
+}
+
 func TestRedact(t *testing.T) {
 	for _, text := range []string{
 		"Authorization: Bearer s3cret\r", "Cookie: a=s3cret", `{"refresh_token": "s3cret"}`, `{"clientSecret":"s3cret","a":1}`,

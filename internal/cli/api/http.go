@@ -64,6 +64,14 @@ type sender struct {
 	options Options
 }
 
+// loginError says that it is not known who asks, so that nobody was asked.
+type loginError struct{ err error }
+
+func (e *loginError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *loginError) Unwrap() error { return e.err }
+
 // retries is how often a request is sent again that the server was too busy for.
 const retries = 3
 
@@ -75,7 +83,7 @@ func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 	if s.options.Token != nil && sameOrigin(req.URL, s.options.Context.Server) {
 		token, err := s.options.Token(ctx)
 		if err != nil {
-			return nil, err
+			return nil, &loginError{err}
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
