@@ -137,7 +137,7 @@ func (b *bench) egressOf(ctx context.Context, name, namespace string, controlPla
 		if err != nil {
 			return nil, err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		file := filepath.Join(dir, "egress.yaml")
 		if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(content), socketDir, root+socketDir)), 0o600); err != nil {
 			return nil, err
@@ -187,6 +187,7 @@ func connect(conn net.Conn, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	_ = answer.Body.Close() // there is none: what follows is the connection's
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("CONNECT %s: %s", address, answer.Status)
 	}

@@ -76,6 +76,11 @@ func (b *bench) tunnels(ctx context.Context, execs int, rest time.Duration) erro
 		}
 		paths = append(paths, kubelet...)
 	}
+	return compareExecs(ctx, paths, execs)
+}
+
+// compareExecs reports the execs of all paths, which are the tunnels, and then for each its kubelet through it and directly.
+func compareExecs(ctx context.Context, paths []*path, execs int) error {
 	for done := 0; done < execs; done += turn {
 		for _, p := range paths {
 			if err := p.callOften(ctx, min(turn, execs-done)); err != nil {
@@ -95,7 +100,7 @@ func (b *bench) tunnels(ctx context.Context, execs int, rest time.Duration) erro
 		}
 		emit("exec_throughput_"+p.name, "MB/s", rates)
 	}
-	for i := 2; i < len(paths); i += 2 { // the tunnels, then for each its kubelet through it and directly
+	for i := 2; i < len(paths); i += 2 {
 		emitDifference("tunnel_added_"+paths[i].name, "ms", paths[i].execs, paths[i+1].execs)
 	}
 	return nil

@@ -83,7 +83,7 @@ func (s *storage) CreateAccessAndRefreshTokens(ctx context.Context, request op.T
 	expires = s.store.Now().Add(accessLifetime)
 	secret := random(32)
 	if used, ok := request.(*refreshRequest); ok {
-		if err := s.rotate(ctx, used.key, current, secret); err != nil {
+		if err := s.rotate(ctx, current, secret); err != nil {
 			return "", "", expires, err
 		}
 		return tokenID(used.key, expires), used.key + "." + secret, expires, nil
@@ -134,7 +134,7 @@ func digest(secret string) []byte {
 }
 
 // rotate puts a new secret in the place of the current. It fails if that is no longer the current one.
-func (s *storage) rotate(ctx context.Context, key, current, next string) error {
+func (s *storage) rotate(ctx context.Context, current, next string) error {
 	record, err := s.grantOf(ctx, current)
 	if err != nil {
 		return oidc.ErrInvalidGrant().WithParent(err)
