@@ -83,6 +83,7 @@ func serveTerminal(s *Server) {
 		if name := callOf(ctx).user.GetName(); strings.HasPrefix(name, systemPrefix) {
 			return nil, fail(ctx, problem(CodeForbidden, "a terminal is for people, and %s is none: clusters do not know it", name))
 		}
+		//nolint:contextcheck // the request of hctx has it
 		return &terminalOutput{Body: func(hctx huma.Context) { s.serveTerminal(hctx, in.Place, cluster) }}, nil
 	})
 }
@@ -149,8 +150,8 @@ type terminal struct {
 	cluster *v1alpha1.Cluster
 }
 
-// connection is a WebSocket, which is also what the shell shows things on. Its context ends with nothing else: a WebSocket whose
-// context has ended is closed, and its client could not be told why.
+// connection is a WebSocket, which is also what the shell shows things on. What is sent is sent whatever else has ended: a WebSocket
+// is closed by a context that has, and its client could not be told why.
 type connection struct {
 	ctx context.Context //nolint:containedctx // a Write has none
 	*websocket.Conn
@@ -158,20 +159,20 @@ type connection struct {
 
 // Write sends what the shell shows.
 func (c connection) Write(b []byte) (int, error) {
-	return len(b), c.send(websocket.MessageBinary, b)
+	return len(b), c.send(c.ctx, websocket.MessageBinary, b)
 }
 
 // tell sends a message. Who is gone need not be told.
-func (c connection) tell(m TerminalMessage) {
+func (c connection) tell(ctx context.Context, m TerminalMessage) {
 	content, err := json.Marshal(m)
 	if err != nil {
 		panic(err) // texts and numbers
 	}
-	_ = c.send(websocket.MessageText, content)
+	_ = c.send(ctx, websocket.MessageText, content)
 }
 
-func (c connection) send(kind websocket.MessageType, content []byte) error {
-	ctx, cancel := context.WithTimeout(c.ctx, writePatience)
+func (c connection) send(ctx context.Context, kind websocket.MessageType, content []byte) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writePatience)
 	defer cancel()
 	return c.Conn.Write(ctx, kind, content)
 }
@@ -184,10 +185,10 @@ func (t *terminal) serve(ctx context.Context) {
 	defer idle.Stop()
 	sizes := make(sizes, 1)
 	typed, typing := io.Pipe()
-	defer typed.Close() // so that nobody waits for it to be read
+	defer func() { _ = typed.Close() }() // so that nobody waits for it to be read
 	go func() {
 		defer close(sizes)
-		defer typing.Close()
+		defer func() { _ = typing.Close() }()
 		end(t.read(sizes, func(content []byte) error {
 			idle.Reset(idleTerminal)
 			_, err := typing.Write(content)
@@ -203,13 +204,13 @@ func (t *terminal) serve(ctx context.Context) {
 		reason = err.Error()
 		logger(ctx).V(1).Info("A terminal has ended", "reason", reason)
 	}
-	t.conn.tell(TerminalMessage{Type: "end", Message: reason})
+	t.conn.tell(ctx, TerminalMessage{Type: "end", Message: reason})
 	_ = t.conn.Close(websocket.StatusNormalClosure, "") // the client may be gone
 }
 
 // run gets the person in, as nobody else than that person, and connects the shell.
 func (t *terminal) run(ctx context.Context, sizes sizes, typed io.Reader) error {
-	status := func(message string) { t.conn.tell(TerminalMessage{Type: "status", Message: message}) }
+	status := func(message string) { t.conn.tell(ctx, TerminalMessage{Type: "status", Message: message}) }
 	status("a certificate is being made for you")
 	opts, err := t.options(ctx)
 	if err != nil {
@@ -221,7 +222,7 @@ func (t *terminal) run(ctx context.Context, sizes sizes, typed io.Reader) error 
 		return err
 	}
 	defer opened.Close(ctx)
-	t.conn.tell(TerminalMessage{Type: "ready"})
+	t.conn.tell(ctx, TerminalMessage{Type: "ready"})
 	return opened.Run(ctx, shell.Streams{In: typed, Out: t.conn, Size: sizes})
 }
 

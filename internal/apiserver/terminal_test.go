@@ -163,7 +163,7 @@ func TestATerminalIsAShellOfThePersonItself(t *testing.T) {
 	})
 	t.Run("what is typed and shown goes through, by a certificate for just the person", func(t *testing.T) {
 		signed := signs(t, "project-shell")
-		conn, resp := dial(t, path, ed.Name+",staff")
+		conn, resp := dial(t, path, ed.Name+",staff") //nolint:bodyclose // dial sees to it
 		if resp.StatusCode != http.StatusSwitchingProtocols {
 			t.Fatalf("status %d", resp.StatusCode)
 		}

@@ -45,7 +45,9 @@ func jobOf(opts Options) *batchv1.Job {
 				Containers: []corev1.Container{{
 					Name: container, Image: opts.Image, Command: []string{"sleep", "infinity"}, WorkingDir: home,
 					Env: []corev1.EnvVar{
-						{Name: "HOME", Value: home}, {Name: "KUBECONFIG", Value: kubeconfigPath}, {Name: "TERM", Value: "xterm-256color"},
+						{Name: "HOME", Value: home},
+						{Name: "KUBECONFIG", Value: kubeconfigPath},
+						{Name: "TERM", Value: "xterm-256color"},
 						{Name: "PS1", Value: opts.Prompt + ` \w $ `},
 					},
 					Resources:       podspec.Resources("10m", "32Mi", "512Mi"),
