@@ -125,13 +125,13 @@ func (s *Server) serveTerminal(hctx huma.Context, at place, cluster *v1alpha1.Cl
 	(&terminal{server: s, conn: connection{context.WithoutCancel(ctx), conn}, cluster: cluster}).serve(ctx)
 }
 
-// checkWebSocket lets in whoever sends a token, and browsers from the platform's own origin: they send their session's cookie along
-// with what any page asks for.
+// checkWebSocket lets in whoever has sent a token, which is not in the request any more, and browsers from the platform's own origin:
+// they send their session's cookie along with what any page asks for.
 func (s *Server) checkWebSocket(r *http.Request) *Problem {
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		return problem(CodeMalformed, "this is no request for a WebSocket")
 	}
-	if r.Header.Get("Authorization") != "" {
+	if r.Header.Get("Cookie") == "" {
 		return nil
 	}
 	origin := r.Header.Get("Origin")

@@ -212,12 +212,12 @@ func TestWhoseBrowserMayOpenATerminal(t *testing.T) {
 		headers []string
 		code    Code
 	}{
-		"the platform's own page":              {[]string{"Upgrade", "websocket", "Origin", "https://canopy.example.com"}, ""},
-		"another page":                         {[]string{"Upgrade", "websocket", "Origin", "https://evil.example.com"}, CodeForbidden},
-		"a page on the same host without TLS":  {[]string{"Upgrade", "websocket", "Origin", "http://canopy.example.com"}, CodeForbidden},
-		"a page in a frame that has no origin": {[]string{"Upgrade", "websocket", "Origin", "null"}, CodeForbidden},
-		"nobody says which page":               {[]string{"Upgrade", "websocket"}, CodeForbidden},
-		"a program with a token":               {[]string{"Upgrade", "websocket", "Authorization", "Bearer x"}, ""},
+		"the platform's own page":              {[]string{"Upgrade", "websocket", "Cookie", "session=x", "Origin", "https://canopy.example.com"}, ""},
+		"another page":                         {[]string{"Upgrade", "websocket", "Cookie", "session=x", "Origin", "https://evil.example.com"}, CodeForbidden},
+		"a page on the same host without TLS":  {[]string{"Upgrade", "websocket", "Cookie", "session=x", "Origin", "http://canopy.example.com"}, CodeForbidden},
+		"a page in a frame that has no origin": {[]string{"Upgrade", "websocket", "Cookie", "session=x", "Origin", "null"}, CodeForbidden},
+		"nobody says which page":               {[]string{"Upgrade", "websocket", "Cookie", "session=x"}, CodeForbidden},
+		"a program with a token":               {[]string{"Upgrade", "websocket"}, ""},
 		"something that is no WebSocket":       {[]string{"Origin", "https://canopy.example.com"}, CodeMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {

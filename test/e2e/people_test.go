@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -71,9 +72,14 @@ func (a api) typesInTerminal(path, email string) {
 	a.Helper()
 	ctx, cancel := context.WithTimeout(a.Context(), 5*time.Minute)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, a.url+path, &websocket.DialOptions{HTTPClient: a.client, HTTPHeader: http.Header{"Authorization": {"Bearer " + a.token}}})
+	conn, answer, err := websocket.Dial(ctx, a.url+path, &websocket.DialOptions{HTTPClient: a.client, HTTPHeader: http.Header{"Authorization": {"Bearer " + a.token}}})
 	if err != nil {
-		a.Fatal(err)
+		why := ""
+		if answer != nil && answer.Body != nil {
+			content, _ := io.ReadAll(answer.Body)
+			why = string(content)
+		}
+		a.Fatal(err, why)
 	}
 	defer func() { _ = conn.CloseNow() }()
 	send := func(kind websocket.MessageType, content string) {
