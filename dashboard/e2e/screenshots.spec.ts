@@ -15,6 +15,8 @@ const pages: Record<string, string> = {
   'cluster-creating': '/projects/shop/clusters/shop-new',
   'cluster-nodes': '/projects/shop/clusters/shop-staging/nodes',
   'cluster-controlplane': '/projects/shop/clusters/shop-new/controlplane',
+  'cluster-charts': '/projects/shop/clusters/shop-prod/charts',
+  'cluster-terminal': '/projects/shop/clusters/shop-prod/terminal',
   'cluster-events': '/projects/shop/clusters/shop-staging/events',
   'cluster-access': '/projects/shop/clusters/shop-prod/access',
   'cluster-yaml': '/projects/shop/clusters/shop-prod/yaml',

@@ -1147,6 +1147,130 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/announcements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List announcements */
+        get: operations["listAnnouncements"];
+        put?: never;
+        /** Create a announcement */
+        post: operations["createAnnouncement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/announcements/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a announcement */
+        get: operations["getAnnouncement"];
+        /** Replace a announcement */
+        put: operations["replaceAnnouncement"];
+        post?: never;
+        /** Delete a announcement */
+        delete: operations["deleteAnnouncement"];
+        options?: never;
+        head?: never;
+        /** Change a announcement */
+        patch: operations["patchAnnouncement"];
+        trace?: never;
+    };
+    "/api/v1/clusters/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say what the nodes of some clusters have used in the last hour
+         * @description For all clusters of a page at once. A cluster of which nothing was measured has no points; partial says which seeds could not be asked.
+         */
+        get: operations["listClusterUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/clusters/{cluster}/components/{name}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the log of a component of a cluster's control plane
+         * @description The name is one of etcd, konnectivity-server, kube-apiserver, kube-controller-manager, kube-scheduler, kube-state-metrics, openvpn, prometheus; in a compact control plane the three that are one process have one log. The answer is text, sixteen megabytes at the most, and with follow=true has no end until an hour is over, the component's pod is replaced, or your rights end: ask again then. Needs the right to get clusters/logs.
+         */
+        get: operations["getComponentLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/clusters/{cluster}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the charts of a cluster's last hours
+         * @description What its nodes and its control plane use, how its API and etcd do. Measured every 30 seconds; an answer may be as old.
+         */
+        get: operations["getClusterMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/clusters/{name}/terminal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open a terminal in a cluster
+         * @description A WebSocket to a shell with kubectl in a pod of the cluster, in which you are yourself: what you may do there says the cluster.
+         *
+         *     * Binary messages are what is typed (to the server) and what is shown (from it).
+         *     * Text messages are a TerminalMessage in JSON. Send resize first; then there are some of status, ready, and at last end.
+         *
+         *     It ends after an hour, after a quarter of an hour without input, and when your login or your right to create clusters/terminal does.
+         *     Browsers are let in from the platform's own origin only; everybody else sends a token.
+         */
+        get: operations["openTerminal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3881,6 +4005,139 @@ export interface components {
             kinds?: string[];
             /** @description Why. */
             reason?: string;
+        };
+        /**
+         * @description Announcement is something that everybody on the platform is to know, for example of a maintenance. Clients show it; nothing else
+         *     comes of it.
+         */
+        Announcement: {
+            /** @enum {string} */
+            apiVersion?: "canopy.dev/v1alpha1";
+            /** @enum {string} */
+            kind?: "Announcement";
+            metadata?: components["schemas"]["ObjectMeta"];
+            /** @description AnnouncementSpec says what, and when it is to be shown. */
+            spec: components["schemas"]["AnnouncementSpec"];
+        };
+        AnnouncementList: {
+            /** @description The objects of this page. */
+            items: components["schemas"]["Announcement"][];
+            /** @description Send it as pageToken for the next page; none: this is the last. */
+            nextPageToken?: string;
+            /** @description What is missing, and why: the rest is complete. */
+            partial?: components["schemas"]["Partial"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages now.
+             */
+            totalSize: number;
+        };
+        /** @description AnnouncementSpec says what, and when it is to be shown. */
+        AnnouncementSpec: {
+            /**
+             * Format: date-time
+             * @description from is when it is shown first; none: at once.
+             */
+            from?: string;
+            /** @description message is plain text, for example "The seed in Frankfurt gets more memory on Sunday. Clusters go on.". */
+            message: string;
+            /**
+             * @description severity says how it is shown.
+             * @default Info
+             * @enum {string}
+             */
+            severity?: "Info" | "Warning" | "Critical";
+            /**
+             * Format: date-time
+             * @description until is when it is not shown any more; none: as long as it is there.
+             */
+            until?: string;
+        };
+        ClusterMetrics: {
+            /**
+             * Format: date-time
+             * @description The time of the first point that there can be.
+             */
+            from: string;
+            /** @description Why there are no series, if there are none. */
+            reason?: string;
+            /** @description What was measured, sorted by name and labels. What was not measured is not there. */
+            series: components["schemas"]["Series"][];
+            /**
+             * Format: int64
+             * @description The seconds from one point to the next.
+             */
+            step: number;
+            /**
+             * Format: date-time
+             * @description The time of the last point that there can be.
+             */
+            to: string;
+        };
+        ClusterUsage: {
+            cluster: string;
+            /** @description The cores that its nodes use. */
+            cpu: number[][];
+            /**
+             * Format: double
+             * @description The cores that its nodes have for pods.
+             */
+            cpuAllocatable?: number;
+            /** @description The bytes that its nodes use. */
+            memory: number[][];
+            /**
+             * Format: double
+             * @description The bytes that its nodes have for pods.
+             */
+            memoryAllocatable?: number;
+            project: string;
+        };
+        ClusterUsageList: {
+            /** @description The objects of this page. */
+            items: components["schemas"]["ClusterUsage"][];
+            /** @description Send it as pageToken for the next page; none: this is the last. */
+            nextPageToken?: string;
+            /** @description What is missing, and why: the rest is complete. */
+            partial?: components["schemas"]["Partial"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages now.
+             */
+            totalSize: number;
+        };
+        Series: {
+            /** @description Of what it is: the node, the component, or the verb. */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * @description What it is.
+             * @enum {string}
+             */
+            name: "nodeCPU" | "nodeCPUAllocatable" | "nodeMemory" | "nodeMemoryAllocatable" | "controlPlaneCPU" | "controlPlaneMemory" | "apiserverRequests" | "apiserverErrors" | "apiserverLatency" | "etcdSize" | "etcdSizeInUse" | "etcdFsync";
+            /** @description The earliest first. Where nothing was measured there is none. */
+            points: number[][];
+            /** @enum {string} */
+            unit: "cores" | "bytes" | "requests/s" | "ratio" | "seconds";
+        };
+        TerminalMessage: {
+            /**
+             * Format: int32
+             * @description Of resize: how wide the screen is.
+             */
+            columns?: number;
+            /** @description Of status and end: what is waited for, or why it ends. */
+            message?: string;
+            /**
+             * Format: int32
+             * @description Of resize: how high the screen is.
+             */
+            rows?: number;
+            /**
+             * @description resize comes from the client, the others from the server: what is waited for, that the shell is there, and that it ends.
+             * @enum {string}
+             */
+            type: "resize" | "status" | "ready" | "end";
         };
     };
     responses: never;
@@ -8968,6 +9225,400 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listAnnouncements: {
+        parameters: {
+            query?: {
+                /** @description How many objects there are on a page. */
+                pageSize?: number;
+                /** @description nextPageToken of the page before. */
+                pageToken?: string;
+                /** @description By what the list is sorted; with a - the other way round. */
+                orderBy?: components["schemas"]["Order"];
+                /** @description Only what has these labels, for example team=shop,env!=test. */
+                labelSelector?: string;
+                /** @description Only what has this in its name. */
+                search?: string;
+                /** @description Only what has this status of its condition Ready. */
+                ready?: components["schemas"]["Ready"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnouncementList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createAnnouncement: {
+        parameters: {
+            query?: {
+                /** @description Check everything, and change nothing. The response is what it would be. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description Makes it safe to send the same request again for a day: it is served once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Announcement"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    ETag?: string;
+                    "Idempotent-Replayed"?: string;
+                    Location?: string;
+                    "Operation-Location"?: string;
+                    Warning?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Announcement"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAnnouncement: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that you have: the response is 304 if nothing has changed. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    "Idempotent-Replayed"?: string;
+                    Location?: string;
+                    "Operation-Location"?: string;
+                    Warning?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Announcement"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replaceAnnouncement: {
+        parameters: {
+            query?: {
+                /** @description Check everything, and change nothing. The response is what it would be. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description The ETag of what you have read; * replaces whatever there is. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Announcement"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    "Idempotent-Replayed"?: string;
+                    Location?: string;
+                    "Operation-Location"?: string;
+                    Warning?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Announcement"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteAnnouncement: {
+        parameters: {
+            query?: {
+                /** @description Check everything, and change nothing. The response is what it would be. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description The ETag of what you have read; * deletes whatever there is. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "Operation-Location"?: string;
+                    Warning?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchAnnouncement: {
+        parameters: {
+            query?: {
+                /** @description Check everything, and change nothing. The response is what it would be. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description The ETag of what you have read; * changes whatever there is. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/merge-patch+json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    "Idempotent-Replayed"?: string;
+                    Location?: string;
+                    "Operation-Location"?: string;
+                    Warning?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Announcement"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listClusterUsage: {
+        parameters: {
+            query?: {
+                /** @description Which clusters, each as project/cluster. Those that you may not see, or that are not there, are left out. */
+                clusters?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterUsageList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getComponentLogs: {
+        parameters: {
+            query?: {
+                /** @description Go on with what is written from now on, for an hour at the most. */
+                follow?: boolean;
+                /** @description With how many of the last lines to begin. */
+                tailLines?: number;
+                /** @description The log of the run before, of a component that has ended. */
+                previous?: boolean;
+            };
+            header?: never;
+            path: {
+                project: string;
+                cluster: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lines of text */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; charset=utf-8": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClusterMetrics: {
+        parameters: {
+            query?: {
+                /** @description How long the charts are. */
+                range?: "1h" | "6h" | "24h";
+            };
+            header?: never;
+            path: {
+                project: string;
+                cluster: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterMetrics"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    openTerminal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A WebSocket */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -90,6 +90,17 @@ const tree = root.addChildren([
         path: 'access',
         component: lazyRouteComponent(() => import('./clusters/Access'), 'Access'),
       }),
+      createRoute({
+        getParentRoute: () => cluster,
+        path: 'charts',
+        validateSearch: cut('range'),
+        component: lazyRouteComponent(() => import('./clusters/live/Charts'), 'Charts'),
+      }),
+      createRoute({
+        getParentRoute: () => cluster,
+        path: 'terminal',
+        component: lazyRouteComponent(() => import('./clusters/live/Terminal'), 'Terminal'),
+      }),
       createRoute({ getParentRoute: () => cluster, path: 'yaml', component: lazyRouteComponent(() => import('./clusters/Yaml'), 'Yaml') }),
     ]),
     createRoute({

@@ -434,6 +434,8 @@ export class Fake {
           ...(version !== '1.37.2' || cluster.status?.conditions?.[0]?.status === 'True' ? {} : { problem: 'the cluster is not ready' }),
         })),
       });
+    if (sub === 'metrics') return send(200, metrics(Number(query.get('range')?.replace('h', '') ?? 1)));
+    if (sub === 'components') return send(200, `I1128 19:00:00.000000 1 ${subname}.go:42] "Started" component="${subname}"\n`);
     if (sub === 'kubeconfig') return send(200, `apiVersion: v1\nkind: Config\nclusters: [{name: canopy-${project}/${name}}]\n`);
     return fail(404, 'ERR_NOT_FOUND', 'There is no such thing', sub);
   }
@@ -462,6 +464,47 @@ export class Fake {
       method === 'GET' ? { items: members.map((m) => ({ ...m, id: idOf(m) })), totalSize: members.length } : { ...body, id: 'x' },
     );
   }
+}
+
+/** metrics are curves that look like those of a cluster. */
+function metrics(hours: number): Body {
+  const step = 30 * hours;
+  const to = Math.floor(Date.now() / 1000 / step) * step;
+  const times = Array.from({ length: 120 }, (_, i) => to - (119 - i) * step);
+  const curve = (name: string, unit: string, labels: Record<string, string>, base: number, swing: number, phase: number) => ({
+    name,
+    unit,
+    labels,
+    points: times.map((time, i) => [time, Math.max(0, base + swing * (Math.sin(i / 9 + phase) + 0.5 * Math.sin(i / 2.3 + phase * 3)))]),
+  });
+  const GiB = 2 ** 30;
+  return {
+    from: new Date(times[0]! * 1000).toISOString(),
+    to: new Date(to * 1000).toISOString(),
+    step,
+    series: [
+      curve('apiserverErrors', 'ratio', {}, 0, 0, 0),
+      curve('apiserverLatency', 'seconds', {}, 0.021, 0.006, 1),
+      curve('apiserverRequests', 'requests/s', { verb: 'GET' }, 9, 2, 0),
+      curve('apiserverRequests', 'requests/s', { verb: 'WATCH' }, 4, 1, 2),
+      curve('apiserverRequests', 'requests/s', { verb: 'PATCH' }, 2, 0.8, 4),
+      curve('controlPlaneCPU', 'cores', { component: 'control-plane' }, 0.033, 0.008, 0),
+      curve('controlPlaneCPU', 'cores', { component: 'prometheus' }, 0.009, 0.002, 1),
+      curve('controlPlaneMemory', 'bytes', { component: 'control-plane' }, 0.17 * GiB, 0.004 * GiB, 1),
+      curve('controlPlaneMemory', 'bytes', { component: 'prometheus' }, 0.06 * GiB, 0.002 * GiB, 3),
+      curve('etcdFsync', 'seconds', {}, 0.004, 0.001, 2),
+      curve('etcdSize', 'bytes', {}, 0.012 * GiB, 0, 0),
+      curve('etcdSizeInUse', 'bytes', {}, 0.008 * GiB, 0.0004 * GiB, 0),
+      curve('nodeCPU', 'cores', { node: 'workers-x7kq2' }, 0.8, 0.2, 0),
+      curve('nodeCPU', 'cores', { node: 'workers-b2nd8' }, 0.5, 0.15, 2),
+      curve('nodeCPU', 'cores', { node: 'workers-m4tzc' }, 1.1, 0.2, 4),
+      curve('nodeCPUAllocatable', 'cores', { node: 'workers-x7kq2' }, 2, 0, 0),
+      curve('nodeMemory', 'bytes', { node: 'workers-x7kq2' }, 1.7 * GiB, 0.1 * GiB, 0),
+      curve('nodeMemory', 'bytes', { node: 'workers-b2nd8' }, 1.2 * GiB, 0.1 * GiB, 2),
+      curve('nodeMemory', 'bytes', { node: 'workers-m4tzc' }, 2.4 * GiB, 0.1 * GiB, 4),
+      curve('nodeMemoryAllocatable', 'bytes', { node: 'workers-x7kq2' }, 4 * GiB, 0, 0),
+    ],
+  };
 }
 
 function page(items: Any[], query: URLSearchParams): Body {

@@ -14,6 +14,8 @@ const pages: [string, string][] = [
   ['/projects/shop/clusters/shop-staging/nodes', 'containerd is installed, kubelet is not running yet'],
   ['/projects/shop/clusters/shop-new/controlplane', 'waits for etcd'],
   ['/projects/shop/clusters/shop-staging/events?type=Warning', 'MachineFailed'],
+  ['/projects/shop/clusters/shop-prod/charts', 'etcd fsync'],
+  ['/projects/shop/clusters/shop-prod/terminal', 'A shell in this cluster'],
   ['/projects/shop/clusters/shop-prod/access', 'canopy kubeconfig shop-prod'],
   ['/projects/shop/clusters/shop-prod/yaml', 'canopy.dev/v1alpha1'],
   ['/projects/shop/clusters/new', 'frankfurt-aws'],

@@ -1,17 +1,24 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import { Button } from '@mantine/core';
 import { Boxes } from 'lucide-react';
+import { useState } from 'react';
+import { useRights } from '../me';
 import { Facts, Section } from '../ui/Page';
 import { type Column, ResourceTable } from '../ui/ResourceTable';
 import { Empty } from '../ui/States';
 import { Status } from '../ui/Status';
 import { useCluster } from './Detail';
+import { Logs } from './live/Logs';
+import { logOf } from './live/logs.model';
 import { type Component, componentsOf } from './model';
 
 /** ControlPlane shows what the cluster is made of. */
 export function ControlPlane() {
-  const { reading } = useCluster();
+  const { project, name, reading } = useCluster();
+  const rights = useRights(project);
+  const [log, showLog] = useState<string>();
   const cluster = reading.data;
   if (!cluster) return null;
   return (
@@ -20,7 +27,29 @@ export function ControlPlane() {
         <ResourceTable
           label="Components"
           reading={{ data: { items: componentsOf(cluster) }, error: null, isPending: false, refetch: () => undefined }}
-          columns={columns}
+          columns={[
+            ...columns,
+            {
+              title: '',
+              right: true,
+              cell: (component) => {
+                const of = logOf(component.name);
+                if (!of) return null;
+                return (
+                  <Button
+                    size="compact-xs"
+                    variant="default"
+                    disabled={!rights.edit}
+                    title={rights.edit ? undefined : rights.why}
+                    aria-label={`Log of ${component.name}`}
+                    onClick={() => showLog(of)}
+                  >
+                    Log
+                  </Button>
+                );
+              },
+            },
+          ]}
           keyOf={(component) => component.name}
           empty={
             <Empty icon={<Boxes size={28} />} title="Nothing runs yet">
@@ -29,6 +58,7 @@ export function ControlPlane() {
           }
         />
       </Section>
+      {log && <Logs project={project} cluster={name} component={log} onClose={() => showLog(undefined)} />}
       <Section title="Settings">
         <Facts
           facts={[

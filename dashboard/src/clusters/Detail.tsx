@@ -29,8 +29,10 @@ const tabs = [
   ['', 'Overview'],
   ['/nodes', 'Nodes'],
   ['/controlplane', 'Control plane'],
+  ['/charts', 'Charts'],
   ['/events', 'Events'],
   ['/access', 'Access'],
+  ['/terminal', 'Terminal'],
   ['/yaml', 'YAML'],
 ] as const;
 
