@@ -1915,11 +1915,6 @@ export interface components {
         /** @description ClusterStatus is what the cluster is, as far as the master knows. */
         ClusterStatus: {
             /**
-             * @description applied identifies what the master has last written on the seed for the cluster, so that a master that starts need not write
-             *     it once more.
-             */
-            applied?: string;
-            /**
              * @description availableUpgrades are the versions to which spec.version could be set now, the newest last: the newest five of its
              *     own minor and of the next.
              */
@@ -3237,11 +3232,6 @@ export interface components {
         };
         /** @description ProjectStatus is what the project is. */
         ProjectStatus: {
-            /**
-             * @description applied identifies what the master has last written for the project's members, so that a master that starts need not write
-             *     it once more.
-             */
-            applied?: string;
             /**
              * Format: int32
              * @description clusters is the number of clusters in the project.
