@@ -58,6 +58,7 @@ for (const scheme of ['light', 'dark'] as const) {
             dispatchEvent(new PopStateEvent('popstate'));
           }, path);
           await expect(page.getByRole('main').getByText(text).first()).toBeVisible();
+          await expect(page.locator('[data-stale]')).toHaveCount(0); // until what the page before has read is replaced, it is pale
           const found = await check(page, scheme);
           expect
             .soft(
