@@ -168,8 +168,8 @@ func (s *Service) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	key := random()
 	v.CSRF = random()
-	err = s.recorded(r.Context(), audit.VerbLogin, sessions.ID(key), v, http.StatusFound, func() error {
-		return sessions.Create(r.Context(), s.opts.Store, key, v, secretstore.Expires(s.opts.Store.Now().Add(idleTimeout)), secretstore.Index(v.User))
+	err = s.recorded(r.Context(), audit.VerbLogin, sessions.ID(key), v, http.StatusFound, func(ctx context.Context) error {
+		return sessions.Create(ctx, s.opts.Store, key, v, secretstore.Expires(s.opts.Store.Now().Add(idleTimeout)), secretstore.Index(v.User))
 	})
 	if err != nil {
 		s.unavailable(w, err)
@@ -215,8 +215,8 @@ func (s *Service) logout(w http.ResponseWriter, r *http.Request) {
 			problem(w, http.StatusForbidden, "ERR_CSRF", errCSRF.Error(), "GET /auth/session tells the token")
 			return
 		}
-		err := s.recorded(r.Context(), audit.VerbLogout, record.ID(), record.Value, http.StatusNoContent, func() error {
-			return sessions.Remove(r.Context(), s.opts.Store, record)
+		err := s.recorded(r.Context(), audit.VerbLogout, record.ID(), record.Value, http.StatusNoContent, func(ctx context.Context) error {
+			return sessions.Remove(ctx, s.opts.Store, record)
 		})
 		if err != nil {
 			s.unavailable(w, err)

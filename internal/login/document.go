@@ -51,6 +51,8 @@ type Logins struct {
 }
 
 // LoginIssuer is what commands and browsers need to log in with an issuer.
+//
+//nolint:revive // the document of the API has it by this name
 type LoginIssuer struct {
 	Name                 string   `json:"name" doc:"What people choose."`
 	Issuer               string   `json:"issuer" doc:"The issuer's URL."`

@@ -81,12 +81,12 @@ func (s *Service) authenticateSession(r *http.Request) (*authenticator.Response,
 }
 
 // recorded changes a session, and leaves a record of who has logged in or out.
-func (s *Service) recorded(ctx context.Context, verb, id string, v session, status int32, change func() error) error {
+func (s *Service) recorded(ctx context.Context, verb, id string, v session, status int32, change func(context.Context) error) error {
 	record := &v1alpha1.AuditRecord{Spec: v1alpha1.AuditRecordSpec{
 		User: v.User, Groups: v.Groups, Verb: verb, Resource: audit.ResourceSessions, Name: id, Token: id,
 	}}
 	return audit.Do(ctx, s.opts.Store.Client, record, func() (v1alpha1.AuditResult, error) {
-		if err := change(); err != nil {
+		if err := change(ctx); err != nil {
 			return v1alpha1.AuditResult{Status: http.StatusBadGateway, Code: codeUnavailable}, err
 		}
 		return v1alpha1.AuditResult{Status: status}, nil

@@ -146,3 +146,12 @@ func removedPools(obj client.Object) map[string]int32 {
 	}
 	return replicas
 }
+
+// QuotaOf returns what a project may have, and what it has if these are its clusters and pools.
+func QuotaOf(ctx context.Context, r client.Reader, project *v1alpha1.Project, clusters []v1alpha1.Cluster, pools []v1alpha1.NodePool) (v1alpha1.QuotaStatus, error) {
+	storages, err := etcdStorages(ctx, r)
+	if err != nil {
+		return v1alpha1.QuotaStatus{}, err
+	}
+	return quotaStatus(project, clusters, pools, storages.of), nil
+}

@@ -5,7 +5,6 @@ package master
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
@@ -254,15 +252,6 @@ func quotaStatus(project *v1alpha1.Project, clusters []v1alpha1.Cluster, pools [
 		status.Hard = *project.Spec.Quota.DeepCopy()
 	}
 	return status
-}
-
-// QuotaOf returns what a project may have, and what it has if these are its clusters and pools.
-func QuotaOf(ctx context.Context, r client.Reader, project *v1alpha1.Project, clusters []v1alpha1.Cluster, pools []v1alpha1.NodePool) (v1alpha1.QuotaStatus, error) {
-	storages, err := etcdStorages(ctx, r)
-	if err != nil {
-		return v1alpha1.QuotaStatus{}, err
-	}
-	return quotaStatus(project, clusters, pools, storages.of), nil
 }
 
 func usage(clusters []v1alpha1.Cluster, pools []v1alpha1.NodePool, size func(*v1alpha1.Cluster) resource.Quantity) amount {
