@@ -26,16 +26,14 @@ func ofProject(t *testing.T, project, name string) cluster {
 	return cluster{t, id, "cluster-" + id}
 }
 
-const projectWithCluster = `
+const project = `
 apiVersion: canopy.dev/v1alpha1
 kind: Project
-metadata: {name: %[1]s}
+metadata: {name: %s}
 spec: {members: [{name: kubernetes-admin, role: Owner}]}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: project-%[1]s, labels: {canopy.dev/project: %[1]s}}
----
+`
+
+const projectsCluster = `
 apiVersion: canopy.dev/v1alpha1
 kind: Cluster
 metadata: {name: shop, namespace: project-%[1]s}
@@ -57,7 +55,10 @@ func team(t *testing.T, name, datacenter string) {
 		}
 		deleteProject(t, name)
 	})
-	seed(t).apply(fmt.Sprintf(projectWithCluster, name, datacenter))
+	k := seed(t)
+	k.apply(fmt.Sprintf(project, name))
+	k.run("wait", "namespace/project-"+name, "--for=create", "--timeout=1m")
+	k.apply(fmt.Sprintf(projectsCluster, name, datacenter))
 }
 
 // deleteProject deletes a project, if there is one, after the clusters in it, with which it would not go.
