@@ -63,19 +63,13 @@ func (b *bench) kubeletPaths(ctx context.Context, cluster *path) ([]*path, error
 		return nil, err
 	}
 	keys := filepath.Join("/proc", fmt.Sprint(controlPlane), "root", keysDir)
-	var paths []*path
-	for name, dial := range map[string]dialFunc{"": through, "_directly": dialFrom(onNode)} {
+	way := func(name string, dial dialFunc) *path {
 		config := &rest.Config{Dial: dial, TLSClientConfig: rest.TLSClientConfig{
 			CAFile: filepath.Join(keys, "ca.crt"), CertFile: filepath.Join(keys, "kubelet-client.crt"), KeyFile: filepath.Join(keys, "kubelet-client.key"),
 		}}
-		p := &path{name: cluster.name + "_kubelet" + name, config: config, kubelet: "https://" + net.JoinHostPort(nodes.Items[0].Status.Addresses[0].Address, "10250")}
-		if name == "" {
-			paths = append([]*path{p}, paths...)
-		} else {
-			paths = append(paths, p)
-		}
+		return &path{name: cluster.name + name, config: config, kubelet: "https://" + net.JoinHostPort(nodes.Items[0].Status.Addresses[0].Address, "10250")}
 	}
-	return paths, nil
+	return []*path{way("_kubelet", through), way("_kubelet_directly", dialFrom(onNode))}, nil
 }
 
 // processIn returns a process of the first pod that matches.

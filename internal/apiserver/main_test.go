@@ -20,9 +20,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/rest"
@@ -69,7 +67,7 @@ func setUp(ctx context.Context) error {
 		return err
 	}
 	for _, file := range []string{"roles.yaml", "api/rbac.yaml", "api/login.yaml", "master/rbac.yaml", "master/admission.yaml"} {
-		if err := applyFile(ctx, kube, "../../deploy/chart/files/"+file); err != nil {
+		if err := testenv.Apply(ctx, kube, "../../deploy/chart/files/"+file); err != nil {
 			return err
 		}
 	}
@@ -88,24 +86,6 @@ func setUp(ctx context.Context) error {
 	}()
 	shared, err = startServer(ctx, Options{Config: &serverConfig, Authenticator: byName{}, Version: "test"})
 	return err
-}
-
-func applyFile(ctx context.Context, c client.Client, path string) error {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	for decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
-		obj := &unstructured.Unstructured{}
-		if err := decoder.Decode(obj); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner("test")); err != nil {
-			return err
-		}
-	}
 }
 
 // byName believes what a token says: a name, and groups after commas.

@@ -6,14 +6,11 @@
 package platform
 
 import (
-	"bytes"
 	"context"
 	"encoding/pem"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -22,8 +19,6 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/rest"
@@ -34,6 +29,7 @@ import (
 	"canopy.dev/canopy/deploy"
 	"canopy.dev/canopy/internal/apiserver"
 	"canopy.dev/canopy/internal/master"
+	"canopy.dev/canopy/internal/testenv"
 )
 
 // Platform is one that runs.
@@ -93,30 +89,12 @@ func install(ctx context.Context, kube client.Client) error {
 			return err
 		}
 		for _, file := range files {
-			if err := apply(ctx, kube, file); err != nil {
+			if err := testenv.Apply(ctx, kube, file); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-func apply(ctx context.Context, kube client.Client, path string) error {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	for decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
-		obj := &unstructured.Unstructured{}
-		if err := decoder.Decode(obj); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if err := kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner("test")); err != nil {
-			return err
-		}
-	}
 }
 
 // account returns a configuration with the rights that the chart gives to the API, and no more.
