@@ -197,7 +197,7 @@ func (b *masterBench) register(ctx context.Context, name string, config *rest.Co
 	for _, obj := range []client.Object{
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{"kubeconfig": kubeconfigOf(config)}},
 		&v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: name, Install: v1alpha1.InstallManual}},
-		&v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.DatacenterSpec{Seed: name, Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}},
+		&v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.DatacenterSpec{Seed: name, Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}}}},
 	} {
 		if err := b.api.Create(ctx, obj); err != nil {
 			return err

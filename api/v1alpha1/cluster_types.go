@@ -76,6 +76,12 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	Preset string `json:"preset,omitempty"`
 
+	// cloudNetwork names what is there already at the datacenter's provider and is used as it is. What it does not name is
+	// made for the cluster, and deleted with it.
+	//
+	// +optional
+	CloudNetwork hostingv1alpha1.CloudNetwork `json:"cloudNetwork,omitempty,omitzero"`
+
 	// sshKeys are the names of the SSHKeys of the project whose holders may log in to the cluster's machines; none: nobody
 	// may. A change reaches the machines that run, and replaces none.
 	//

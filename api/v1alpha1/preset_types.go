@@ -3,7 +3,11 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
+)
 
 // Preset is credentials for a provider, which members of projects can use and not read.
 //
@@ -27,7 +31,7 @@ type PresetSpec struct {
 	//
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="provider cannot be changed: make another Preset"
-	Provider ProviderName `json:"provider"`
+	Provider hostingv1alpha1.ProviderName `json:"provider"`
 
 	// secretName is the name of the Secret with the credentials, in the namespace canopy-system. It is copied to the
 	// seeds of the clusters that use the preset.

@@ -1608,6 +1608,22 @@ export interface components {
                     [key: string]: string;
                 };
             };
+            /**
+             * @description cloudNetwork names what is there already at the datacenter's provider and is used as it is. What it does not name is
+             *     made for the cluster, and deleted with it.
+             */
+            cloudNetwork?: {
+                /** @description network is the VPC, the virtual network, or in vSphere the port group. */
+                network?: string;
+                /** @description resourceGroup is Azure's. */
+                resourceGroup?: string;
+                /** @description role is what machines may do at the provider: an instance profile, a service account or a managed identity. */
+                role?: string;
+                /** @description securityGroups are what lets traffic in: security groups, firewalls or network tags. */
+                securityGroups?: string[];
+                /** @description subnets of the network, for machines of different zones. */
+                subnets?: string[];
+            };
             /** @description Component is what can be set of a component of the control plane. */
             controllerManager?: {
                 /**
@@ -1883,6 +1899,151 @@ export interface components {
                 removed?: {
                     /** @description provider is what its machines are; none: no machine says it. */
                     provider?: {
+                        /** @description AWSMachine is an instance of EC2. */
+                        aws?: {
+                            /**
+                             * Format: int32
+                             * @description diskGiB is the size of the root volume.
+                             * @default 50
+                             */
+                            diskGiB?: number;
+                            /**
+                             * @description diskType is the type of the root volume.
+                             * @default gp3
+                             * @enum {string}
+                             */
+                            diskType?: "gp2" | "gp3" | "io1" | "io2";
+                            /**
+                             * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                             *     chosen.
+                             */
+                            image?: string;
+                            /** @description instanceType, for example "t3.large". */
+                            instanceType: string;
+                            /**
+                             * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                             * @default ubuntu
+                             * @enum {string}
+                             */
+                            operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                            /**
+                             * @description publicIP gives the machine a public address. Without one, its subnet needs another way out.
+                             * @default true
+                             */
+                            publicIP?: boolean;
+                            /** @description spot takes spare capacity for less, which can be taken back with two minutes' notice; the machine is then replaced. */
+                            spot?: {
+                                /** @description maxPrice in US dollars an hour, for example "0.05"; none: the price on demand. */
+                                maxPrice?: string;
+                            };
+                            /** @description zone is the availability zone, for example "us-east-2a"; none: that of the cluster's first subnet. */
+                            zone?: string;
+                        };
+                        /** @description AzureMachine is a virtual machine of Azure. */
+                        azure?: {
+                            /**
+                             * Format: int32
+                             * @description diskGiB is the size of the disk with the operating system.
+                             * @default 50
+                             */
+                            diskGiB?: number;
+                            /**
+                             * @default StandardSSD_LRS
+                             * @enum {string}
+                             */
+                            diskType?: "Standard_LRS" | "StandardSSD_LRS" | "Premium_LRS";
+                            /**
+                             * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                             *     chosen.
+                             */
+                            image?: string;
+                            /**
+                             * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                             * @default ubuntu
+                             * @enum {string}
+                             */
+                            operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                            /**
+                             * @description publicIP gives the machine a public address. Without one, its subnet needs another way out.
+                             * @default true
+                             */
+                            publicIP?: boolean;
+                            /** @description size, for example "Standard_D2s_v5". */
+                            size: string;
+                            /** @description spot takes spare capacity for less, which can be taken back; the machine is then replaced. */
+                            spot?: boolean;
+                            /** @description zone is the availability zone, "1" to "3"; none: Azure chooses. */
+                            zone?: string;
+                        };
+                        /** @description bringYourOwn waits for machines that somebody else makes and joins. */
+                        bringYourOwn?: Record<string, never>;
+                        /** @description DigitalOceanMachine is a Droplet. */
+                        digitalocean?: {
+                            /**
+                             * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                             *     chosen.
+                             */
+                            image?: string;
+                            /** @description monitoring installs DigitalOcean's agent for metrics. */
+                            monitoring?: boolean;
+                            /**
+                             * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                             * @default ubuntu
+                             * @enum {string}
+                             */
+                            operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                            /** @description size, for example "s-2vcpu-4gb". */
+                            size: string;
+                        };
+                        /** @description GCPMachine is an instance of Compute Engine. */
+                        gcp?: {
+                            /**
+                             * Format: int32
+                             * @description diskGiB is the size of the boot disk.
+                             * @default 50
+                             */
+                            diskGiB?: number;
+                            /** @default pd-balanced */
+                            diskType?: string;
+                            /**
+                             * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                             *     chosen.
+                             */
+                            image?: string;
+                            /** @description machineType, for example "e2-standard-2". */
+                            machineType: string;
+                            /**
+                             * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                             * @default ubuntu
+                             * @enum {string}
+                             */
+                            operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                            /**
+                             * @description publicIP gives the machine a public address. Without one, its subnet needs another way out.
+                             * @default true
+                             */
+                            publicIP?: boolean;
+                            /** @description spot takes spare capacity for less, which can be taken back; the machine is then replaced. */
+                            spot?: boolean;
+                            /** @description zone, for example "us-east1-b"; none: the first of the place's. */
+                            zone?: string;
+                        };
+                        /** @description HetznerMachine is a server of Hetzner Cloud. */
+                        hetzner?: {
+                            /**
+                             * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                             *     chosen.
+                             */
+                            image?: string;
+                            /**
+                             * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                             * @default ubuntu
+                             * @enum {string}
+                             */
+                            operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                            /** @description serverType, for example "cx23". */
+                            serverType: string;
+                        };
                         /** @description local makes machines as privileged pods in the cluster's namespace on the seed. */
                         local?: {
                             /**
@@ -1930,6 +2091,66 @@ export interface components {
                                     [key: string]: number | string;
                                 };
                             };
+                        };
+                        /** @description OpenStackMachine is a server of Nova. */
+                        openstack?: {
+                            /** @description availabilityZone of the machine; none: the place's. */
+                            availabilityZone?: string;
+                            /**
+                             * Format: int32
+                             * @description diskGiB is the size of the volume that the machine boots from; none: it boots from the flavor's own disk.
+                             */
+                            diskGiB?: number;
+                            /** @description flavor is the name of the flavor, for example "m1.medium". */
+                            flavor: string;
+                            /**
+                             * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                             *     chosen.
+                             */
+                            image?: string;
+                            /**
+                             * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                             * @default ubuntu
+                             * @enum {string}
+                             */
+                            operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                        };
+                        /** @description VSphereMachine is a virtual machine of vSphere, which is cloned. */
+                        vsphere?: {
+                            /** @description addresses are what machines have where no DHCP server gives them any; a pool cannot have more machines than addresses. */
+                            addresses?: {
+                                /** @description addresses, for example ["192.0.2.10", "192.0.2.11"]. */
+                                addresses: string[];
+                                dnsServers?: string[];
+                                gateway: string;
+                                /**
+                                 * Format: int32
+                                 * @description prefixLength of the network, for example 24.
+                                 */
+                                prefixLength: number;
+                            };
+                            /** Format: int32 */
+                            cpus: number;
+                            /**
+                             * Format: int32
+                             * @description diskGiB is the size of the first disk; none, or less than the template's: as it is.
+                             */
+                            diskGiB?: number;
+                            /**
+                             * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                             *     chosen.
+                             */
+                            image?: string;
+                            /** Format: int32 */
+                            memoryMiB: number;
+                            /**
+                             * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                             * @default ubuntu
+                             * @enum {string}
+                             */
+                            operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                            /** @description resourcePool is the path of the resource pool; none: that of the compute cluster itself. */
+                            resourcePool?: string;
                         };
                     };
                 };
@@ -2010,6 +2231,22 @@ export interface components {
                     extraArgs?: {
                         [key: string]: string;
                     };
+                };
+                /**
+                 * @description cloudNetwork names what is there already at the datacenter's provider and is used as it is. What it does not name is
+                 *     made for the cluster, and deleted with it.
+                 */
+                cloudNetwork?: {
+                    /** @description network is the VPC, the virtual network, or in vSphere the port group. */
+                    network?: string;
+                    /** @description resourceGroup is Azure's. */
+                    resourceGroup?: string;
+                    /** @description role is what machines may do at the provider: an instance profile, a service account or a managed identity. */
+                    role?: string;
+                    /** @description securityGroups are what lets traffic in: security groups, firewalls or network tags. */
+                    securityGroups?: string[];
+                    /** @description subnets of the network, for machines of different zones. */
+                    subnets?: string[];
                 };
                 /** @description Component is what can be set of a component of the control plane. */
                 controllerManager?: {
@@ -2201,6 +2438,151 @@ export interface components {
                 name: string;
                 /** @description provider says what the machines are at the provider of the cluster's datacenter. */
                 provider: {
+                    /** @description AWSMachine is an instance of EC2. */
+                    aws?: {
+                        /**
+                         * Format: int32
+                         * @description diskGiB is the size of the root volume.
+                         * @default 50
+                         */
+                        diskGiB?: number;
+                        /**
+                         * @description diskType is the type of the root volume.
+                         * @default gp3
+                         * @enum {string}
+                         */
+                        diskType?: "gp2" | "gp3" | "io1" | "io2";
+                        /**
+                         * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                         *     chosen.
+                         */
+                        image?: string;
+                        /** @description instanceType, for example "t3.large". */
+                        instanceType: string;
+                        /**
+                         * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                         * @default ubuntu
+                         * @enum {string}
+                         */
+                        operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                        /**
+                         * @description publicIP gives the machine a public address. Without one, its subnet needs another way out.
+                         * @default true
+                         */
+                        publicIP?: boolean;
+                        /** @description spot takes spare capacity for less, which can be taken back with two minutes' notice; the machine is then replaced. */
+                        spot?: {
+                            /** @description maxPrice in US dollars an hour, for example "0.05"; none: the price on demand. */
+                            maxPrice?: string;
+                        };
+                        /** @description zone is the availability zone, for example "us-east-2a"; none: that of the cluster's first subnet. */
+                        zone?: string;
+                    };
+                    /** @description AzureMachine is a virtual machine of Azure. */
+                    azure?: {
+                        /**
+                         * Format: int32
+                         * @description diskGiB is the size of the disk with the operating system.
+                         * @default 50
+                         */
+                        diskGiB?: number;
+                        /**
+                         * @default StandardSSD_LRS
+                         * @enum {string}
+                         */
+                        diskType?: "Standard_LRS" | "StandardSSD_LRS" | "Premium_LRS";
+                        /**
+                         * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                         *     chosen.
+                         */
+                        image?: string;
+                        /**
+                         * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                         * @default ubuntu
+                         * @enum {string}
+                         */
+                        operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                        /**
+                         * @description publicIP gives the machine a public address. Without one, its subnet needs another way out.
+                         * @default true
+                         */
+                        publicIP?: boolean;
+                        /** @description size, for example "Standard_D2s_v5". */
+                        size: string;
+                        /** @description spot takes spare capacity for less, which can be taken back; the machine is then replaced. */
+                        spot?: boolean;
+                        /** @description zone is the availability zone, "1" to "3"; none: Azure chooses. */
+                        zone?: string;
+                    };
+                    /** @description bringYourOwn waits for machines that somebody else makes and joins. */
+                    bringYourOwn?: Record<string, never>;
+                    /** @description DigitalOceanMachine is a Droplet. */
+                    digitalocean?: {
+                        /**
+                         * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                         *     chosen.
+                         */
+                        image?: string;
+                        /** @description monitoring installs DigitalOcean's agent for metrics. */
+                        monitoring?: boolean;
+                        /**
+                         * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                         * @default ubuntu
+                         * @enum {string}
+                         */
+                        operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                        /** @description size, for example "s-2vcpu-4gb". */
+                        size: string;
+                    };
+                    /** @description GCPMachine is an instance of Compute Engine. */
+                    gcp?: {
+                        /**
+                         * Format: int32
+                         * @description diskGiB is the size of the boot disk.
+                         * @default 50
+                         */
+                        diskGiB?: number;
+                        /** @default pd-balanced */
+                        diskType?: string;
+                        /**
+                         * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                         *     chosen.
+                         */
+                        image?: string;
+                        /** @description machineType, for example "e2-standard-2". */
+                        machineType: string;
+                        /**
+                         * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                         * @default ubuntu
+                         * @enum {string}
+                         */
+                        operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                        /**
+                         * @description publicIP gives the machine a public address. Without one, its subnet needs another way out.
+                         * @default true
+                         */
+                        publicIP?: boolean;
+                        /** @description spot takes spare capacity for less, which can be taken back; the machine is then replaced. */
+                        spot?: boolean;
+                        /** @description zone, for example "us-east1-b"; none: the first of the place's. */
+                        zone?: string;
+                    };
+                    /** @description HetznerMachine is a server of Hetzner Cloud. */
+                    hetzner?: {
+                        /**
+                         * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                         *     chosen.
+                         */
+                        image?: string;
+                        /**
+                         * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                         * @default ubuntu
+                         * @enum {string}
+                         */
+                        operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                        /** @description serverType, for example "cx23". */
+                        serverType: string;
+                    };
                     /** @description local makes machines as privileged pods in the cluster's namespace on the seed. */
                     local?: {
                         /**
@@ -2248,6 +2630,66 @@ export interface components {
                                 [key: string]: number | string;
                             };
                         };
+                    };
+                    /** @description OpenStackMachine is a server of Nova. */
+                    openstack?: {
+                        /** @description availabilityZone of the machine; none: the place's. */
+                        availabilityZone?: string;
+                        /**
+                         * Format: int32
+                         * @description diskGiB is the size of the volume that the machine boots from; none: it boots from the flavor's own disk.
+                         */
+                        diskGiB?: number;
+                        /** @description flavor is the name of the flavor, for example "m1.medium". */
+                        flavor: string;
+                        /**
+                         * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                         *     chosen.
+                         */
+                        image?: string;
+                        /**
+                         * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                         * @default ubuntu
+                         * @enum {string}
+                         */
+                        operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                    };
+                    /** @description VSphereMachine is a virtual machine of vSphere, which is cloned. */
+                    vsphere?: {
+                        /** @description addresses are what machines have where no DHCP server gives them any; a pool cannot have more machines than addresses. */
+                        addresses?: {
+                            /** @description addresses, for example ["192.0.2.10", "192.0.2.11"]. */
+                            addresses: string[];
+                            dnsServers?: string[];
+                            gateway: string;
+                            /**
+                             * Format: int32
+                             * @description prefixLength of the network, for example 24.
+                             */
+                            prefixLength: number;
+                        };
+                        /** Format: int32 */
+                        cpus: number;
+                        /**
+                         * Format: int32
+                         * @description diskGiB is the size of the first disk; none, or less than the template's: as it is.
+                         */
+                        diskGiB?: number;
+                        /**
+                         * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                         *     chosen.
+                         */
+                        image?: string;
+                        /** Format: int32 */
+                        memoryMiB: number;
+                        /**
+                         * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                         * @default ubuntu
+                         * @enum {string}
+                         */
+                        operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                        /** @description resourcePool is the path of the resource pool; none: that of the compute cluster itself. */
+                        resourcePool?: string;
                     };
                 };
                 /**
@@ -2386,10 +2828,12 @@ export interface components {
             };
             /** @description projects are those that may use the datacenter; none: all. */
             projects?: string[];
-            /** @description DatacenterProvider is exactly one block: the provider, and which place there. */
+            /** @description Place is exactly one block: the provider, and which place there. */
             provider: {
-                /** @description AWSDatacenter is a region of Amazon Web Services. */
+                /** @description AWSPlace is a region of Amazon Web Services. */
                 aws?: {
+                    /** @description endpoint is the URL of the API where it is not the provider's own, such as a private one; none: the provider's. */
+                    endpoint?: string;
                     /** @description Images are the images of machines by operating system, where not the provider's own: {"ubuntu": "ami-0123"}. */
                     images?: {
                         [key: string]: string;
@@ -2397,8 +2841,10 @@ export interface components {
                     /** @description region, for example "us-east-2". */
                     region: string;
                 };
-                /** @description AzureDatacenter is a region of Microsoft Azure. */
+                /** @description AzurePlace is a region of Microsoft Azure. */
                 azure?: {
+                    /** @description endpoint is the URL of the API where it is not the provider's own, such as a private one; none: the provider's. */
+                    endpoint?: string;
                     /** @description Images are the images of machines by operating system, where not the provider's own: {"ubuntu": "ami-0123"}. */
                     images?: {
                         [key: string]: string;
@@ -2408,37 +2854,46 @@ export interface components {
                 };
                 /** @description bringYourOwn is where machines are that somebody else makes and joins. */
                 bringYourOwn?: Record<string, never>;
-                /** @description DigitalOceanDatacenter is a datacenter of DigitalOcean. */
+                /** @description DigitalOceanPlace is a datacenter of DigitalOcean. */
                 digitalocean?: {
+                    /** @description endpoint is the URL of the API where it is not the provider's own, such as a private one; none: the provider's. */
+                    endpoint?: string;
+                    /** @description Images are the images of machines by operating system, where not the provider's own: {"ubuntu": "ami-0123"}. */
+                    images?: {
+                        [key: string]: string;
+                    };
                     /** @description region, for example "nyc1". */
                     region: string;
                 };
-                /** @description GCPDatacenter is a region of Google Cloud. */
+                /** @description GCPPlace is a region of Google Cloud. */
                 gcp?: {
+                    /** @description endpoint is the URL of the API where it is not the provider's own, such as a private one; none: the provider's. */
+                    endpoint?: string;
+                    /** @description Images are the images of machines by operating system, where not the provider's own: {"ubuntu": "ami-0123"}. */
+                    images?: {
+                        [key: string]: string;
+                    };
                     /** @description region, for example "us-east1". */
                     region: string;
                     /** @description zoneSuffixes are the zones of the region in which machines may be, for example ["b", "c"]; none: all. */
                     zoneSuffixes?: string[];
                 };
-                /** @description HetznerDatacenter is a datacenter of Hetzner Cloud. */
+                /** @description HetznerPlace is a datacenter of Hetzner Cloud. */
                 hetzner?: {
+                    /** @description endpoint is the URL of the API where it is not the provider's own, such as a private one; none: the provider's. */
+                    endpoint?: string;
+                    /** @description Images are the images of machines by operating system, where not the provider's own: {"ubuntu": "ami-0123"}. */
+                    images?: {
+                        [key: string]: string;
+                    };
                     /** @description location, for example "fsn1". */
                     location: string;
                     /** @description network is the name of the private network that machines join; none: no private network. */
                     network?: string;
                 };
-                /** @description KubeVirtDatacenter is a Kubernetes cluster with KubeVirt. Which one is said by the credentials. */
-                kubevirt?: {
-                    /** @description Images are the images of machines by operating system, where not the provider's own: {"ubuntu": "ami-0123"}. */
-                    images?: {
-                        [key: string]: string;
-                    };
-                    /** @description storageClassNames are the classes of that cluster that disks of machines may have; none: its default class. */
-                    storageClassNames?: string[];
-                };
                 /** @description local is the seed itself: machines are pods there. */
                 local?: Record<string, never>;
-                /** @description OpenStackDatacenter is a region, or an availability zone of it, of an OpenStack. */
+                /** @description OpenStackPlace is a region, or an availability zone of it, of an OpenStack. */
                 openstack?: {
                     /** @description authURL is the URL of Keystone, for example "https://keystone.example.com:5000/v3". */
                     authURL: string;
@@ -2454,7 +2909,7 @@ export interface components {
                     };
                     region: string;
                 };
-                /** @description VSphereDatacenter is a datacenter of a vCenter. */
+                /** @description VSpherePlace is a datacenter of a vCenter. */
                 vsphere?: {
                     /** @description cluster is the name of the compute cluster. */
                     cluster: string;
@@ -2665,6 +3120,151 @@ export interface components {
             };
             /** @description provider says what the machines are at the provider of the cluster's datacenter. */
             provider: {
+                /** @description AWSMachine is an instance of EC2. */
+                aws?: {
+                    /**
+                     * Format: int32
+                     * @description diskGiB is the size of the root volume.
+                     * @default 50
+                     */
+                    diskGiB?: number;
+                    /**
+                     * @description diskType is the type of the root volume.
+                     * @default gp3
+                     * @enum {string}
+                     */
+                    diskType?: "gp2" | "gp3" | "io1" | "io2";
+                    /**
+                     * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                     *     chosen.
+                     */
+                    image?: string;
+                    /** @description instanceType, for example "t3.large". */
+                    instanceType: string;
+                    /**
+                     * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                     * @default ubuntu
+                     * @enum {string}
+                     */
+                    operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                    /**
+                     * @description publicIP gives the machine a public address. Without one, its subnet needs another way out.
+                     * @default true
+                     */
+                    publicIP?: boolean;
+                    /** @description spot takes spare capacity for less, which can be taken back with two minutes' notice; the machine is then replaced. */
+                    spot?: {
+                        /** @description maxPrice in US dollars an hour, for example "0.05"; none: the price on demand. */
+                        maxPrice?: string;
+                    };
+                    /** @description zone is the availability zone, for example "us-east-2a"; none: that of the cluster's first subnet. */
+                    zone?: string;
+                };
+                /** @description AzureMachine is a virtual machine of Azure. */
+                azure?: {
+                    /**
+                     * Format: int32
+                     * @description diskGiB is the size of the disk with the operating system.
+                     * @default 50
+                     */
+                    diskGiB?: number;
+                    /**
+                     * @default StandardSSD_LRS
+                     * @enum {string}
+                     */
+                    diskType?: "Standard_LRS" | "StandardSSD_LRS" | "Premium_LRS";
+                    /**
+                     * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                     *     chosen.
+                     */
+                    image?: string;
+                    /**
+                     * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                     * @default ubuntu
+                     * @enum {string}
+                     */
+                    operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                    /**
+                     * @description publicIP gives the machine a public address. Without one, its subnet needs another way out.
+                     * @default true
+                     */
+                    publicIP?: boolean;
+                    /** @description size, for example "Standard_D2s_v5". */
+                    size: string;
+                    /** @description spot takes spare capacity for less, which can be taken back; the machine is then replaced. */
+                    spot?: boolean;
+                    /** @description zone is the availability zone, "1" to "3"; none: Azure chooses. */
+                    zone?: string;
+                };
+                /** @description bringYourOwn waits for machines that somebody else makes and joins. */
+                bringYourOwn?: Record<string, never>;
+                /** @description DigitalOceanMachine is a Droplet. */
+                digitalocean?: {
+                    /**
+                     * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                     *     chosen.
+                     */
+                    image?: string;
+                    /** @description monitoring installs DigitalOcean's agent for metrics. */
+                    monitoring?: boolean;
+                    /**
+                     * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                     * @default ubuntu
+                     * @enum {string}
+                     */
+                    operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                    /** @description size, for example "s-2vcpu-4gb". */
+                    size: string;
+                };
+                /** @description GCPMachine is an instance of Compute Engine. */
+                gcp?: {
+                    /**
+                     * Format: int32
+                     * @description diskGiB is the size of the boot disk.
+                     * @default 50
+                     */
+                    diskGiB?: number;
+                    /** @default pd-balanced */
+                    diskType?: string;
+                    /**
+                     * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                     *     chosen.
+                     */
+                    image?: string;
+                    /** @description machineType, for example "e2-standard-2". */
+                    machineType: string;
+                    /**
+                     * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                     * @default ubuntu
+                     * @enum {string}
+                     */
+                    operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                    /**
+                     * @description publicIP gives the machine a public address. Without one, its subnet needs another way out.
+                     * @default true
+                     */
+                    publicIP?: boolean;
+                    /** @description spot takes spare capacity for less, which can be taken back; the machine is then replaced. */
+                    spot?: boolean;
+                    /** @description zone, for example "us-east1-b"; none: the first of the place's. */
+                    zone?: string;
+                };
+                /** @description HetznerMachine is a server of Hetzner Cloud. */
+                hetzner?: {
+                    /**
+                     * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                     *     chosen.
+                     */
+                    image?: string;
+                    /**
+                     * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                     * @default ubuntu
+                     * @enum {string}
+                     */
+                    operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                    /** @description serverType, for example "cx23". */
+                    serverType: string;
+                };
                 /** @description local makes machines as privileged pods in the cluster's namespace on the seed. */
                 local?: {
                     /**
@@ -2712,6 +3312,66 @@ export interface components {
                             [key: string]: number | string;
                         };
                     };
+                };
+                /** @description OpenStackMachine is a server of Nova. */
+                openstack?: {
+                    /** @description availabilityZone of the machine; none: the place's. */
+                    availabilityZone?: string;
+                    /**
+                     * Format: int32
+                     * @description diskGiB is the size of the volume that the machine boots from; none: it boots from the flavor's own disk.
+                     */
+                    diskGiB?: number;
+                    /** @description flavor is the name of the flavor, for example "m1.medium". */
+                    flavor: string;
+                    /**
+                     * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                     *     chosen.
+                     */
+                    image?: string;
+                    /**
+                     * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                     * @default ubuntu
+                     * @enum {string}
+                     */
+                    operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                };
+                /** @description VSphereMachine is a virtual machine of vSphere, which is cloned. */
+                vsphere?: {
+                    /** @description addresses are what machines have where no DHCP server gives them any; a pool cannot have more machines than addresses. */
+                    addresses?: {
+                        /** @description addresses, for example ["192.0.2.10", "192.0.2.11"]. */
+                        addresses: string[];
+                        dnsServers?: string[];
+                        gateway: string;
+                        /**
+                         * Format: int32
+                         * @description prefixLength of the network, for example 24.
+                         */
+                        prefixLength: number;
+                    };
+                    /** Format: int32 */
+                    cpus: number;
+                    /**
+                     * Format: int32
+                     * @description diskGiB is the size of the first disk; none, or less than the template's: as it is.
+                     */
+                    diskGiB?: number;
+                    /**
+                     * @description image is the image as the provider names it, for example "ami-0123"; it has to be of the operating system. None: it is
+                     *     chosen.
+                     */
+                    image?: string;
+                    /** Format: int32 */
+                    memoryMiB: number;
+                    /**
+                     * @description operatingSystem chooses the image: the place's for it, or the provider's newest.
+                     * @default ubuntu
+                     * @enum {string}
+                     */
+                    operatingSystem?: "ubuntu" | "debian" | "flatcar";
+                    /** @description resourcePool is the path of the resource pool; none: that of the compute cluster itself. */
+                    resourcePool?: string;
                 };
             };
             /**
@@ -2953,7 +3613,7 @@ export interface components {
              * @description provider is where the credentials are valid.
              * @enum {string}
              */
-            provider: "aws" | "azure" | "digitalocean" | "gcp" | "hetzner" | "kubevirt" | "openstack" | "vsphere" | "bringYourOwn" | "local";
+            provider: "aws" | "azure" | "digitalocean" | "gcp" | "hetzner" | "openstack" | "vsphere" | "bringYourOwn" | "local";
             /**
              * @description secretName is the name of the Secret with the credentials, in the namespace canopy-system. It is copied to the
              *     seeds of the clusters that use the preset.

@@ -14,13 +14,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 )
 
 func TestWhatAProjectMayChooseFrom(t *testing.T) {
 	shared.project(t, "choosing", ed)
 	shared.project(t, "choosing-too", ed, vera)
-	local := v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}
+	local := hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}}
 	for name, spec := range map[string]v1alpha1.DatacenterSpec{
 		"choice-all":    {Seed: "none", Provider: local},
 		"choice-one":    {Seed: "none", Provider: local, Projects: []string{"choosing"}},
@@ -32,7 +33,7 @@ func TestWhatAProjectMayChooseFrom(t *testing.T) {
 		}
 	}
 	for name, projects := range map[string][]string{"choice-all": nil, "choice-one": {"choosing"}, "choice-other": {"choosing-too"}} {
-		preset := &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PresetSpec{Provider: v1alpha1.ProviderLocal, SecretName: "none", Projects: projects}}
+		preset := &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PresetSpec{Provider: hostingv1alpha1.ProviderLocal, SecretName: "none", Projects: projects}}
 		if err := shared.kube.Create(t.Context(), preset); err != nil {
 			t.Fatal(err)
 		}

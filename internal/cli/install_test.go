@@ -220,9 +220,9 @@ func (i *installTest) fill() {
 		&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "olga"}, Spec: v1alpha1.UserSpec{Email: "olga@example.com"}},
 		&v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: project}, Spec: v1alpha1.ProjectSpec{Members: []v1alpha1.Member{{Kind: v1alpha1.MemberUser, Name: "olga@example.com", Role: v1alpha1.RoleOwner}}}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "credentials", Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{"key": []byte("hunter2")}},
-		&v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "preset"}, Spec: v1alpha1.PresetSpec{Provider: v1alpha1.ProviderLocal, SecretName: "credentials"}},
+		&v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "preset"}, Spec: v1alpha1.PresetSpec{Provider: hostingv1alpha1.ProviderLocal, SecretName: "credentials"}},
 		&v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "local"}},
-		&v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "local"}, Spec: v1alpha1.DatacenterSpec{Seed: "local", Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}},
+		&v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "local"}, Spec: v1alpha1.DatacenterSpec{Seed: "local", Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}}}},
 		&v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "1.37.2"}},
 		&v1alpha1.SSHKey{ObjectMeta: metav1.ObjectMeta{Name: "olga", Namespace: namespace}, Spec: v1alpha1.SSHKeySpec{PublicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3vOzMeS6PUIHLBUbFQTsGGtdg+vXgnmfCDDUuGZKVL olga"}},
 	)

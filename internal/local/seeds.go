@@ -68,7 +68,7 @@ func MakeSeedDatacenter(ctx context.Context, seed, cluster string) error {
 	datacenter := &v1alpha1.Datacenter{
 		ObjectMeta: metav1.ObjectMeta{Name: seed},
 		Spec: v1alpha1.DatacenterSpec{
-			Seed: seed, Location: "the cluster " + seed, Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}},
+			Seed: seed, Location: "the cluster " + seed, Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}},
 		},
 	}
 	meta := metav1.ObjectMeta{Name: cluster, Namespace: v1alpha1.ProjectNamespacePrefix + SeedsProject}

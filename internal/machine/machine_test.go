@@ -200,9 +200,9 @@ func TestProvidersFor(t *testing.T) {
 		block     v1alpha1.Provider
 		ok        bool
 	}{
-		"the provider whose block is set":    {Providers{Local: local}, v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}}, true},
+		"the provider whose block is set":    {Providers{v1alpha1.ProviderLocal: local}, v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}}, true},
 		"a provider that the seed lacks":     {Providers{}, v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}}, false},
-		"a block of a kind that we know not": {Providers{Local: local}, v1alpha1.Provider{}, false},
+		"a block of a kind that we know not": {Providers{v1alpha1.ProviderLocal: local}, v1alpha1.Provider{}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found, err := c.providers.For(c.block)

@@ -46,6 +46,9 @@ func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 		return nil, err
 	}
 	objs := []client.Object{controlPlane(cluster), capi}
+	if AtCloud(cluster) {
+		objs = append(objs, providerCluster(cluster))
+	}
 	local := false
 	for _, pool := range cluster.Spec.NodePools {
 		p, err := newPool(cluster, pool)
@@ -86,6 +89,10 @@ func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
 	}
 	network := cluster.Spec.Network
 	hosted := clusterv1.ContractVersionedObjectReference{APIGroup: v1alpha1.GroupVersion.Group, Kind: "HostedControlPlane", Name: cluster.Name}
+	infrastructure := hosted
+	if AtCloud(cluster) {
+		infrastructure.Kind = "ProviderCluster"
+	}
 	m := objectMeta(cluster, cluster.Name)
 	// Cluster API would add it a moment later: in between, a deletion would leave the pools behind for ever.
 	m.Finalizers = []string{clusterv1.ClusterFinalizer}
@@ -100,9 +107,21 @@ func capiCluster(cluster *v1alpha1.HostedCluster) (*clusterv1.Cluster, error) {
 			},
 			ControlPlaneEndpoint: clusterv1.APIEndpoint{Host: endpoint.Host, Port: endpoint.Port},
 			ControlPlaneRef:      hosted,
-			InfrastructureRef:    hosted,
+			InfrastructureRef:    infrastructure,
 		},
 	}, nil
+}
+
+// AtCloud reports whether the cluster's machines are at a cloud.
+func AtCloud(cluster *v1alpha1.HostedCluster) bool {
+	return cluster.Spec.Cloud != nil && cluster.Spec.Cloud.Place.Name().Cloud()
+}
+
+func providerCluster(cluster *v1alpha1.HostedCluster) *v1alpha1.ProviderCluster {
+	return &v1alpha1.ProviderCluster{
+		ObjectMeta: objectMeta(cluster, cluster.Name),
+		Spec:       v1alpha1.ProviderClusterSpec{Cloud: *cluster.Spec.Cloud},
+	}
 }
 
 func controlPlane(cluster *v1alpha1.HostedCluster) *v1alpha1.HostedControlPlane {

@@ -8,28 +8,25 @@
 //	nodepools.go   HostedCluster → Cluster API's objects, one MachineDeployment per pool
 //	status.go      those objects as they are → the status of the pools
 //	bootstrap.go   cluster, pool and token → cloud-config
-//	provider.go    what a provider has to do; one package per provider beside this file
+//	provider.go    what makes an instance for each machine
+//	cloud.go       what a cloud has to do for that; one package per cloud beside this file
 package machine
 
 import (
 	"context"
 	"errors"
+	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 )
 
-// Provider makes instances: virtual machines of a cloud, or whatever else boots from a cloud-config. There is one
-// package per provider. To add one,
-//
-//   - add its block to v1alpha1.Provider, with what a pool's machines can be there;
-//   - write the package, and add it to the Providers that the seed's manager starts with;
-//   - say in TraitsOf what its machines are like.
-//
-// Every method may be called at any time and again after a crash at any line, so an instance is found by a name or tag
-// made from the ProviderMachine's UID and never by something remembered. Errors that only a person can do something about
-// are a *RefusedError; everything else is tried again, ever more slowly.
+// Provider makes the instances of machines: of pods, or through a Cloud (package fleet). Every method may be called at any
+// time and again after a crash at any line, so an instance is found by what is written on it and never by something
+// remembered. Errors that only a person can do something about are a *RefusedError; everything else is tried again, ever
+// more slowly.
 type Provider interface {
 	// Ensure makes the machine's instance unless there is one, and returns it as it is. It does not wait for the
 	// instance to run.
@@ -52,12 +49,20 @@ type Order struct {
 
 // Instance is a machine as its provider sees it.
 type Instance struct {
+	// ID is what the provider calls it.
+	ID string
+	// MachineUID is the UID of the ProviderMachine that it was made for, as is written on it.
+	MachineUID types.UID
 	// ProviderID is the instance's name in the form that node.spec.providerID has.
 	ProviderID string
+	// Created is when it was made; of two for the same machine the older one stays.
+	Created time.Time
 	// Running is true when the instance has booted as far as the provider can tell.
 	Running bool
 	// Failed is true when the instance has ended and will not run again.
 	Failed bool
+	// Deleting is true when it is on its way out.
+	Deleting bool
 	// Addresses are those that the machine may claim in its serving certificate, empty while unknown.
 	Addresses []clusterv1.MachineAddress
 	// Reason and Message say what a machine that does not run waits for. Reason is one CamelCase word.
@@ -67,32 +72,28 @@ type Instance struct {
 // ErrNotFound says that there is no instance for the machine.
 var ErrNotFound = errors.New("there is no instance")
 
-// RefusedError says that the provider will not make the instance before a person changes something: a quota, a
-// credential, the pool's machine type.
+// RefusedError says that the provider will not do it before a person changes something, or before some time has passed: a
+// quota, a credential, the pool's machine type, too many requests.
 type RefusedError struct {
-	// Reason is one CamelCase word; Message says what to change.
+	// Reason is one CamelCase word, for clouds one of v1alpha1's; Message says what to change, and who.
 	Reason, Message string
+	// After is when to ask again; 0: as often as is usual.
+	After time.Duration
 }
 
 // Error returns the message.
 func (e *RefusedError) Error() string { return e.Message }
 
-// Providers are the providers of a seed, one field per block of v1alpha1.Provider; nil: not available here.
-type Providers struct {
-	Local Provider
-}
+// Providers are the providers of a seed by their names.
+type Providers map[v1alpha1.ProviderName]Provider
 
 // For returns the provider whose block is set. An unset block or one whose provider the seed does not have is a
 // *RefusedError.
 func (p Providers) For(block v1alpha1.Provider) (Provider, error) {
-	found := Provider(nil)
-	if block.Local != nil {
-		found = p.Local
+	if found, ok := p[block.Name()]; ok {
+		return found, nil
 	}
-	if found == nil {
-		return nil, &RefusedError{Reason: "ProviderUnavailable", Message: "this seed does not have the provider that the pool asks for"}
-	}
-	return found, nil
+	return nil, &RefusedError{Reason: "ProviderUnavailable", Message: "this seed does not have the provider that the pool asks for"}
 }
 
 // Traits are what user data has to know about a kind of machine.

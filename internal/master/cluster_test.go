@@ -47,7 +47,7 @@ func newClusterTest(t *testing.T, name string, mods ...func(*v1alpha1.ClusterSpe
 	c.seedIs(seed, metav1.ConditionTrue, "Ready", "")
 	c.datacenter = create(t, c.master, &v1alpha1.Datacenter{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec:       v1alpha1.DatacenterSpec{Seed: name, Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}},
+		Spec:       v1alpha1.DatacenterSpec{Seed: name, Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}}},
 	})
 	c.cluster = &v1alpha1.Cluster{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: v1alpha1.ProjectNamespacePrefix + name},
@@ -255,7 +255,7 @@ func TestCredentialsComeAndGo(t *testing.T) {
 		t.Errorf("Ready: %+v", ready)
 	}
 	secret := create(t, c.master, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "credentials", Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{"key": []byte("one")}})
-	create(t, c.master, &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "credentials"}, Spec: v1alpha1.PresetSpec{Provider: v1alpha1.ProviderLocal, SecretName: "credentials"}})
+	create(t, c.master, &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "credentials"}, Spec: v1alpha1.PresetSpec{Provider: hostingv1alpha1.ProviderLocal, SecretName: "credentials"}})
 	onSeed := func() (string, error) {
 		s := &corev1.Secret{}
 		err := c.seed.Get(t.Context(), client.ObjectKey{Namespace: "cluster-" + c.cluster.Status.ID, Name: hostingv1alpha1.SecretCredentials}, s)

@@ -115,7 +115,7 @@ func TestTwoHundredClustersComeToTheirSeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	purge(t, c, create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "bulk"}}))
-	create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "bulk"}, Spec: v1alpha1.DatacenterSpec{Seed: "bulk", Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}})
+	create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "bulk"}, Spec: v1alpha1.DatacenterSpec{Seed: "bulk", Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}}}})
 	create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "bulk"}})
 	clusters := &v1alpha1.ClusterList{}
 	t.Cleanup(func() { // the masters of other tests would look at them

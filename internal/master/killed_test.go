@@ -175,9 +175,9 @@ func (k *killing) setUp() {
 	installRoles(k.T, k.api)
 	for _, obj := range []client.Object{
 		&v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "killed"}},
-		&v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "killed"}, Spec: v1alpha1.DatacenterSpec{Seed: "killed", Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}},
+		&v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "killed"}, Spec: v1alpha1.DatacenterSpec{Seed: "killed", Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}}}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "killed", Namespace: v1alpha1.SystemNamespace}, Data: map[string][]byte{"token": []byte("t")}},
-		&v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "killed"}, Spec: v1alpha1.PresetSpec{Provider: v1alpha1.ProviderLocal, SecretName: "killed"}},
+		&v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "killed"}, Spec: v1alpha1.PresetSpec{Provider: hostingv1alpha1.ProviderLocal, SecretName: "killed"}},
 		&v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "killed"}},
 	} {
 		purge(k.T, k.api, create(k.T, k.api, obj))

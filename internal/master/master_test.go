@@ -113,7 +113,7 @@ func TestMaster(t *testing.T) {
 	}
 	for name, secret := range map[string]string{"near": "", "far": "far"} {
 		purge(t, c, create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SeedSpec{KubeconfigSecretName: secret, Install: v1alpha1.InstallManual}}))
-		create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.DatacenterSpec{Seed: name, Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}})
+		create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.DatacenterSpec{Seed: name, Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}}}})
 	}
 	create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "whole"}})
 
@@ -260,8 +260,8 @@ func TestOnlyTheUsersOfAnObjectAreWoken(t *testing.T) {
 	c := newClient(t, &masterConfig)
 	for _, name := range []string{"wake-a", "wake-b"} {
 		ensureNamespace(t, c, "project-"+name)
-		create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.DatacenterSpec{Seed: name, Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}})
-		create(t, c, &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PresetSpec{Provider: v1alpha1.ProviderLocal, SecretName: name}})
+		create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.DatacenterSpec{Seed: name, Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}}}})
+		create(t, c, &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PresetSpec{Provider: hostingv1alpha1.ProviderLocal, SecretName: name}})
 		version := map[string]string{"wake-a": "1.31.1", "wake-b": "1.33.2"}[name]
 		create(t, c, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "project-" + name}, Spec: v1alpha1.ClusterSpec{Datacenter: name, Preset: name, Version: version}})
 	}

@@ -149,7 +149,7 @@ func TestNoMemberReadsASecret(t *testing.T) {
 		}
 		t.Run(string(role)+" and presets", func(t *testing.T) {
 			forbidden(t, "making one for another's Secret", who.Create(t.Context(), &v1alpha1.Preset{
-				ObjectMeta: metav1.ObjectMeta{Name: "trick"}, Spec: v1alpha1.PresetSpec{Provider: v1alpha1.ProviderLocal, SecretName: "of-secrets"},
+				ObjectMeta: metav1.ObjectMeta{Name: "trick"}, Spec: v1alpha1.PresetSpec{Provider: hostingv1alpha1.ProviderLocal, SecretName: "of-secrets"},
 			}, client.DryRunAll))
 		})
 	}

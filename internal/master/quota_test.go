@@ -446,7 +446,7 @@ func TestRoomThatIsMadeIsGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	purge(t, c, create(t, c, &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "shared"}}))
-	create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "shared"}, Spec: v1alpha1.DatacenterSpec{Seed: "shared", Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}})
+	create(t, c, &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "shared"}, Spec: v1alpha1.DatacenterSpec{Seed: "shared", Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}}}})
 	project := create(t, c, &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "shared"}})
 	runMaster(t)
 	eventually(t, "the project's namespace", func(ctx context.Context) bool {

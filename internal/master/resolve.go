@@ -88,6 +88,7 @@ func Resolve(in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error)
 			SSHKeys:           sshKeys(in),
 			Access:            accessOf(in.Project),
 			Authentication:    hostingv1alpha1.Authentication{Issuers: in.Issuers},
+			Cloud:             cloudOf(in),
 			NodePools:         nodePools(in),
 		},
 	}
@@ -139,6 +140,15 @@ func accessOf(project *v1alpha1.Project) []hostingv1alpha1.Access {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
 	return resolved
+}
+
+// cloudOf is where the machines are, unless they are on the seed or are somebody else's.
+func cloudOf(in Input) *hostingv1alpha1.Cloud {
+	place := in.Datacenter.Spec.Provider
+	if !place.Name().Cloud() {
+		return nil
+	}
+	return &hostingv1alpha1.Cloud{Place: place, Network: in.Cluster.Spec.CloudNetwork}
 }
 
 // nodePools are sorted by name, and none has more machines than the project's quota allows.
@@ -214,7 +224,7 @@ func emailAllowed(allowed []string, email string) bool {
 func checkPreset(in Input) error {
 	provider := in.Datacenter.Spec.Provider.Name()
 	if in.Preset == nil {
-		if provider == v1alpha1.ProviderLocal || provider == v1alpha1.ProviderBringYourOwn {
+		if !provider.Cloud() {
 			return nil
 		}
 		return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("spec.preset: datacenter %s is of the provider %s, which wants credentials: name a Preset for it",
@@ -259,7 +269,7 @@ func checkPools(in Input) error {
 		return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("the cluster has %d NodePools, and may have %d: delete some", n, mostNodePools))
 	}
 	for _, pool := range in.NodePools {
-		if want, got := in.Datacenter.Spec.Provider.Name(), providerOf(pool.Spec.Provider); want != got {
+		if want, got := in.Datacenter.Spec.Provider.Name(), pool.Spec.Provider.Name(); want != got {
 			return kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("NodePool %s: spec.provider: it is for the provider %s, and datacenter %s is of %s: delete the pool, or make the cluster in another datacenter",
 				pool.Name, got, in.Datacenter.Name, want))
 		}
@@ -267,10 +277,3 @@ func checkPools(in Input) error {
 	return nil
 }
 
-// providerOf returns the name of the block that is there.
-func providerOf(p hostingv1alpha1.Provider) v1alpha1.ProviderName {
-	if p.Local != nil {
-		return v1alpha1.ProviderLocal
-	}
-	return ""
-}

@@ -37,7 +37,7 @@ func input(mods ...func(*Input)) Input {
 		},
 		NodePools:  []v1alpha1.NodePool{pool("workers", 2)},
 		Project:    &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "payments"}},
-		Datacenter: &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "local"}, Spec: v1alpha1.DatacenterSpec{Seed: "local", Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}}}},
+		Datacenter: &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "local"}, Spec: v1alpha1.DatacenterSpec{Seed: "local", Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}}}},
 		Seed:       &v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "local"}},
 		Releases:   []v1alpha1.Release{{ObjectMeta: metav1.ObjectMeta{Name: "1.37.2"}}, {ObjectMeta: metav1.ObjectMeta{Name: "1.36.3"}}},
 	}
@@ -59,9 +59,9 @@ func pool(name string, replicas int32) v1alpha1.NodePool {
 // onAWS puts the cluster into a datacenter that wants credentials.
 func onAWS(in *Input) {
 	in.Datacenter.Name = "aws-us-east-2"
-	in.Datacenter.Spec.Provider = v1alpha1.DatacenterProvider{AWS: &v1alpha1.AWSDatacenter{Region: "us-east-2"}}
+	in.Datacenter.Spec.Provider = hostingv1alpha1.Place{AWS: &hostingv1alpha1.AWSPlace{Region: "us-east-2"}}
 	in.NodePools = nil
-	in.Preset = &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "aws"}, Spec: v1alpha1.PresetSpec{Provider: v1alpha1.ProviderAWS, SecretName: "aws"}}
+	in.Preset = &v1alpha1.Preset{ObjectMeta: metav1.ObjectMeta{Name: "aws"}, Spec: v1alpha1.PresetSpec{Provider: hostingv1alpha1.ProviderAWS, SecretName: "aws"}}
 	in.Credentials = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "aws"}, Data: map[string][]byte{"key": []byte("example")}}
 }
 
@@ -214,7 +214,7 @@ func TestResolveRefuses(t *testing.T) {
 			reason: v1alpha1.ReasonInvalidSpec, want: "spec.preset: datacenter aws-us-east-2 is of the provider aws", rejected: true,
 		},
 		"a preset for another provider": {
-			mod:    func(in *Input) { onAWS(in); in.Preset.Spec.Provider = v1alpha1.ProviderGCP },
+			mod:    func(in *Input) { onAWS(in); in.Preset.Spec.Provider = hostingv1alpha1.ProviderGCP },
 			reason: v1alpha1.ReasonInvalidSpec, want: "spec.preset: aws is for the provider gcp", rejected: true,
 		},
 		"a preset of other projects": {

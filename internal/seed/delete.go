@@ -28,9 +28,10 @@ const deletionRetry = time.Second
 //
 //  0. machines that rest because the cluster is paused go on; what was made a moment ago is known
 //  1. machines            their instances go while the control plane still runs; Cluster API does it
-//  2. the rest            what we made (pods, volume claims, keys, Services), the volumes, Cluster API's objects; and the
+//  2. the cloud           what the machines had in common there, while the credentials are still here
+//  3. the rest            what we made (pods, volume claims, keys, Services), the volumes, Cluster API's objects; and the
 //     namespace at the same time, because Kubernetes looks at one only after five seconds
-//  3. the HostedCluster   as the last thing of ours in the namespace, so that Kubernetes need not look twice
+//  4. the HostedCluster   as the last thing of ours in the namespace, so that Kubernetes need not look twice
 //
 // Each step starts when the one before is done, and says what it waits for. It returns true when the HostedCluster is gone,
 // so that there is no status left to write.
@@ -39,7 +40,7 @@ func (r *HostedClusterReconciler) delete(ctx context.Context, hc *v1alpha1.Hoste
 	r.addons.forget(hc)
 	r.starts.forget(hc)
 	for _, step := range []func(context.Context, *v1alpha1.HostedCluster) (string, error){
-		r.resume, r.poolsKnown, r.deleteMachines, r.deleteNamespace, r.deleteContents, r.volumesGone, r.clusterGone,
+		r.resume, r.poolsKnown, r.deleteMachines, r.deleteCloud, r.deleteNamespace, r.deleteContents, r.volumesGone, r.clusterGone,
 	} {
 		waitsFor, err := step(ctx, hc)
 		if err != nil {
@@ -104,6 +105,18 @@ func (r *HostedClusterReconciler) deleteMachines(ctx context.Context, hc *v1alph
 		names = append(names, m.Name)
 	}
 	return fmt.Sprintf("waiting for %d machines to go: %s (kubectl -n %s describe machine says why one stays)", len(names), kube.Few(names), hc.Namespace), nil
+}
+
+func (r *HostedClusterReconciler) deleteCloud(ctx context.Context, hc *v1alpha1.HostedCluster) (string, error) {
+	clusters := &v1alpha1.ProviderClusterList{}
+	if _, err := r.deleteAll(ctx, hc, clusters); err != nil || len(clusters.Items) == 0 {
+		return "", err
+	}
+	message := "what the machines had in common at their cloud is being deleted"
+	if ready := meta.FindStatusCondition(clusters.Items[0].Status.Conditions, v1alpha1.ConditionReady); ready != nil && ready.Message != "" {
+		message = ready.Message
+	}
+	return message, nil
 }
 
 // deleteAll deletes what is in the cluster's namespace, and reports whether there was something that did not go already.

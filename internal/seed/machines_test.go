@@ -49,7 +49,7 @@ func runMachineControllers(t *testing.T) {
 	}
 	if err := errors.Join(
 		setupBootstrap(mgr, clusters, opts),
-		setupProviderMachine(mgr, opts.Workers),
+		setupProviderMachine(mgr, nil, opts),
 		setupCSR(mgr, clusters, opts.Workers),
 	); err != nil {
 		t.Fatal(err)

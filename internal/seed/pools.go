@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,6 +46,9 @@ func (r *HostedClusterReconciler) reconcilePools(ctx context.Context, hc *v1alph
 	if err := r.mirrorControlPlane(ctx, hc, answers); err != nil {
 		return err
 	}
+	if err := r.observeCloud(ctx, hc); err != nil {
+		return err
+	}
 	settled, err := r.observePools(ctx, hc)
 	if err != nil {
 		return err
@@ -70,6 +75,25 @@ func (r *HostedClusterReconciler) mirrorControlPlane(ctx context.Context, hc *v1
 		hcp.Status.Version = "v" + hc.Status.Version
 	}
 	return kube.PatchStatus(ctx, r.Client, before, hcp)
+}
+
+// observeCloud writes into the status what became of what the machines have in common at their cloud.
+func (r *HostedClusterReconciler) observeCloud(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+	if !machine.AtCloud(hc) {
+		meta.RemoveStatusCondition(&hc.Status.Conditions, v1alpha1.ConditionCloudReady)
+		return nil
+	}
+	pc := &v1alpha1.ProviderCluster{}
+	if err := r.Get(ctx, client.ObjectKeyFromObject(hc), pc); err != nil {
+		return client.IgnoreNotFound(err) // the cache is behind: its event wakes us
+	}
+	ready := meta.FindStatusCondition(pc.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil {
+		setCondition(hc, v1alpha1.ConditionCloudReady, false, v1alpha1.ReasonWaitingForCloud, "what the machines have in common at their cloud has not been looked at yet")
+		return nil
+	}
+	setCondition(hc, v1alpha1.ConditionCloudReady, ready.Status == metav1.ConditionTrue, ready.Reason, ready.Message)
+	return nil
 }
 
 // observePools writes the pools' status and reports whether no machine is coming or going.

@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -24,6 +25,7 @@ import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/machine"
+	"canopy.dev/canopy/internal/machine/fleet"
 	"canopy.dev/canopy/internal/machine/local"
 )
 
@@ -43,12 +45,17 @@ const (
 type ProviderMachineReconciler struct {
 	client.Client
 
+	Clock     clock.PassiveClock
 	Providers machine.Providers
 }
 
 // setupProviderMachine adds the controller to the manager.
-func setupProviderMachine(mgr ctrl.Manager, workers int) error {
-	r := &ProviderMachineReconciler{Client: mgr.GetClient(), Providers: machine.Providers{Local: local.Provider{Client: mgr.GetClient()}}}
+func setupProviderMachine(mgr ctrl.Manager, fleets map[v1alpha1.ProviderName]*fleet.Fleet, opts Options) error {
+	providers := machine.Providers{v1alpha1.ProviderLocal: local.Provider{Client: mgr.GetClient()}}
+	for name, f := range fleets {
+		providers[name] = f
+	}
+	r := &ProviderMachineReconciler{Client: mgr.GetClient(), Clock: opts.Clock, Providers: providers}
 	isMachine := predicate.NewPredicateFuncs(func(obj client.Object) bool {
 		return obj.GetLabels()[v1alpha1.LabelComponent] == local.Component
 	})
@@ -63,7 +70,8 @@ func setupProviderMachine(mgr ctrl.Manager, workers int) error {
 		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.BootstrapConfig{}, handler.EnqueueRequestsFromMapFunc(sameName)).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(resumed)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: kube.RateLimiter()}).
+		Watches(&v1alpha1.ProviderCluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
@@ -87,11 +95,7 @@ func (r *ProviderMachineReconciler) Reconcile(ctx context.Context, m *v1alpha1.P
 	if err == nil {
 		err = r.reconcile(ctx, m, provider)
 	}
-	var refused *machine.RefusedError
-	if errors.As(err, &refused) {
-		err = kube.Wait(refused.Reason, refused.Message, refusedRetry)
-	}
-	return kube.Finish(ctx, r.Client, before, m, err)
+	return kube.Finish(ctx, r.Client, before, m, refused(err))
 }
 
 func (r *ProviderMachineReconciler) reconcile(ctx context.Context, m *v1alpha1.ProviderMachine, provider machine.Provider) error {
@@ -113,7 +117,7 @@ func (r *ProviderMachineReconciler) reconcile(ctx context.Context, m *v1alpha1.P
 	case instance.Failed:
 		return r.gone(ctx, capi, instance.Message+": the machine is replaced")
 	case !instance.Running:
-		return kube.Wait(instance.Reason, instance.Message, instancePoll)
+		return kube.Wait(instance.Reason, instance.Message, r.poll(m))
 	}
 	status := m.Status
 	if err := kube.Patch(ctx, r.Client, m, func() { m.Spec.ProviderID = instance.ProviderID }); err != nil {
@@ -170,6 +174,11 @@ func (r *ProviderMachineReconciler) gone(ctx context.Context, capi *clusterv1.Ma
 	return kube.Wait(v1alpha1.ReasonMachineGone, message, 0)
 }
 
+// poll is how soon an instance is looked at again that has not come yet: the longer it takes, the more seldom.
+func (r *ProviderMachineReconciler) poll(m *v1alpha1.ProviderMachine) time.Duration {
+	return min(max(instancePoll, r.Clock.Since(m.CreationTimestamp.Time)/3), refusedRetry)
+}
+
 func (r *ProviderMachineReconciler) delete(ctx context.Context, m *v1alpha1.ProviderMachine, provider machine.Provider) (reconcile.Result, error) {
 	gone, err := true, error(nil) // of a provider that the seed does not have there can be no instance
 	if provider != nil {
@@ -182,5 +191,5 @@ func (r *ProviderMachineReconciler) delete(ctx context.Context, m *v1alpha1.Prov
 	if err == nil {
 		err = kube.Wait(v1alpha1.ReasonDeleting, "its instance is being deleted", instancePoll)
 	}
-	return kube.Finish(ctx, r.Client, before, m, err)
+	return kube.Finish(ctx, r.Client, before, m, refused(err))
 }

@@ -42,6 +42,8 @@ import (
 	"canopy.dev/canopy/internal/controlplane"
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/machine"
+	"canopy.dev/canopy/internal/machine/clouds"
+	"canopy.dev/canopy/internal/machine/fleet"
 )
 
 // Options is what a seed manager is told.
@@ -143,13 +145,18 @@ func setupControllers(ctx context.Context, mgr ctrl.Manager, opts Options) error
 	if err != nil {
 		return err
 	}
+	fleets := map[v1alpha1.ProviderName]*fleet.Fleet{}
+	for name, cloud := range clouds.All() {
+		fleets[name] = &fleet.Fleet{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Cloud: cloud, Clock: opts.Clock}
+	}
 	for _, controller := range []struct {
 		name  string
 		setup func() error
 	}{
 		{hostedClusterController, func() error { return setupHostedCluster(mgr, clusters, opts) }},
 		{bootstrapController, func() error { return setupBootstrap(mgr, clusters, opts) }},
-		{providerMachineController, func() error { return setupProviderMachine(mgr, opts.Workers) }},
+		{providerClusterController, func() error { return setupProviderCluster(mgr, fleets, opts) }},
+		{providerMachineController, func() error { return setupProviderMachine(mgr, fleets, opts) }},
 		{csrController, func() error { return setupCSR(mgr, clusters, opts.Workers) }},
 	} {
 		if err := controller.setup(); err != nil {
@@ -184,6 +191,7 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Watches(&corev1.Service{}, toCluster).
 		Watches(&clusterv1.Cluster{}, toCluster).
 		Watches(&v1alpha1.HostedControlPlane{}, toCluster).
+		Watches(&v1alpha1.ProviderCluster{}, toCluster).
 		Watches(&v1alpha1.ProviderMachine{}, toCluster).
 		Watches(&clusterv1.Machine{}, toCluster).
 		Watches(&clusterv1.MachineDeployment{}, toCluster, builder.WithPredicates(goes)).

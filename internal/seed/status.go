@@ -18,6 +18,7 @@ import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/controlplane"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/machine"
 )
 
 // portRetry is how often a port that was taken is tried again: nothing tells us when it becomes free.
@@ -80,10 +81,11 @@ func explain(components []v1alpha1.ComponentStatus) string {
 func summary(hc *v1alpha1.HostedCluster) error {
 	for _, t := range []string{
 		v1alpha1.ConditionControlPlaneAvailable, v1alpha1.ConditionControlPlaneUpToDate, v1alpha1.ConditionExposed,
-		v1alpha1.ConditionAddonsReady, v1alpha1.ConditionNodesReady,
+		v1alpha1.ConditionAddonsReady, v1alpha1.ConditionCloudReady, v1alpha1.ConditionNodesReady,
 	} {
 		c := meta.FindStatusCondition(hc.Status.Conditions, t)
 		switch {
+		case c == nil && t == v1alpha1.ConditionCloudReady && !machine.AtCloud(hc):
 		case c == nil:
 			return kube.Wait("Starting", t+" is not known yet", 0)
 		case c.Status != metav1.ConditionTrue && t == v1alpha1.ConditionExposed:

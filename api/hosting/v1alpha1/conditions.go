@@ -21,6 +21,9 @@ const (
 	// ConditionSecretsEncrypted is True when all Secrets of the cluster are stored as the spec wants it. A cluster that does not
 	// encrypt them does not have it.
 	ConditionSecretsEncrypted = "SecretsEncrypted"
+	// ConditionCloudReady is True when what the machines have in common at their cloud is there. A cluster whose machines are
+	// not at a cloud does not have it.
+	ConditionCloudReady = "CloudReady"
 	// ConditionNodesReady is True when every pool has its wanted number of ready, up-to-date nodes.
 	ConditionNodesReady = "NodesReady"
 )
@@ -54,6 +57,32 @@ const (
 	ReasonWaitingForMachine  = "WaitingForMachine"
 	ReasonMachineGone        = "MachineGone"
 )
+
+// Reasons of conditions that say why a provider does not do what it was asked for. They are the same for every provider.
+const (
+	// ReasonUnauthenticated is for credentials that the provider does not know (any more).
+	ReasonUnauthenticated = "InfraUnauthenticated"
+	// ReasonUnauthorized is for credentials that may not do it.
+	ReasonUnauthorized = "InfraUnauthorized"
+	// ReasonQuotaExceeded is for an account that has as much as it may have.
+	ReasonQuotaExceeded = "InfraQuotaExceeded"
+	// ReasonResourcesDepleted is for a place that has no more of it to give now.
+	ReasonResourcesDepleted = "InfraResourcesDepleted"
+	// ReasonRateLimited is for too many requests.
+	ReasonRateLimited = "InfraRateLimitsExceeded"
+	// ReasonDependencies is for what cannot go, or be made, because of something else that is in the way.
+	ReasonDependencies = "InfraDependencies"
+	// ReasonConfiguration is for what the spec, the Datacenter or the image asks for and the provider does not have.
+	ReasonConfiguration = "ConfigurationProblem"
+	// ReasonWaitingForCloud is for a machine whose cluster has no network at its cloud yet.
+	ReasonWaitingForCloud = "WaitingForCloud"
+)
+
+// StatusConditions returns the conditions of the status.
+func (c *ProviderCluster) StatusConditions() *[]metav1.Condition { return &c.Status.Conditions }
+
+// SetObservedGeneration does nothing: conditions carry their own.
+func (c *ProviderCluster) SetObservedGeneration(int64) {}
 
 // StatusConditions returns the conditions of the status.
 func (c *HostedCluster) StatusConditions() *[]metav1.Condition { return &c.Status.Conditions }

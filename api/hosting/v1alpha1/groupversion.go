@@ -22,6 +22,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&HostedCluster{}, &HostedClusterList{},
 		&HostedControlPlane{}, &HostedControlPlaneList{},
+		&ProviderCluster{}, &ProviderClusterList{},
 		&ProviderMachine{}, &ProviderMachineList{},
 		&ProviderMachineTemplate{}, &ProviderMachineTemplateList{},
 		&BootstrapConfig{}, &BootstrapConfigList{},

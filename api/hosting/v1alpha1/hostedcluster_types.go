@@ -122,6 +122,11 @@ type HostedClusterSpec struct {
 	// +optional
 	Authentication Authentication `json:"authentication,omitempty,omitzero"`
 
+	// cloud is where the cluster's machines are; none: on the seed, or where somebody else makes them.
+	//
+	// +optional
+	Cloud *Cloud `json:"cloud,omitempty"`
+
 	// +optional
 	// +listType=map
 	// +listMapKey=name

@@ -4,30 +4,9 @@
 package v1alpha1
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
-
-// Provider is exactly one block: the provider that makes a pool's machines, and what they are there.
-//
-// +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:MaxProperties=1
-type Provider struct {
-	// local makes machines as privileged pods in the cluster's namespace on the seed.
-	//
-	// +optional
-	Local *LocalMachine `json:"local,omitempty"`
-}
-
-// LocalMachine is a machine that is a privileged pod on the seed.
-type LocalMachine struct {
-	// resources are the pod's requests and limits; none: the requests of an idle node. The node reports the seed node's
-	// own capacity all the same.
-	//
-	// +optional
-	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
-}
 
 // ProviderMachine is one instance at a provider, by Cluster API's contract for infrastructure machines.
 //

@@ -23,7 +23,7 @@ func (p *Platform) Seed(ctx context.Context) error {
 	for _, obj := range []client.Object{
 		&v1alpha1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "local"}, Spec: v1alpha1.SeedSpec{Install: v1alpha1.InstallManual}},
 		&v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: "local"}, Spec: v1alpha1.DatacenterSpec{
-			Seed: "local", Provider: v1alpha1.DatacenterProvider{Local: &v1alpha1.LocalDatacenter{}},
+			Seed: "local", Provider: hostingv1alpha1.Place{Local: &hostingv1alpha1.LocalPlace{}},
 		}},
 		&v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "1.37.2"}, Spec: v1alpha1.ReleaseSpec{Default: true}},
 	} {

@@ -1,0 +1,15 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package clouds is the list of all clouds that there are.
+package clouds
+
+import (
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/machine"
+)
+
+// All returns every cloud by the name of its blocks.
+func All() map[v1alpha1.ProviderName]machine.Cloud {
+	return map[v1alpha1.ProviderName]machine.Cloud{}
+}
