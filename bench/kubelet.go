@@ -50,11 +50,11 @@ func (b *bench) kubeletPaths(ctx context.Context, cluster *path) ([]*path, error
 		return nil, fmt.Errorf("want one node, there are %d", len(nodes.Items))
 	}
 	namespace := v1alpha1.NamespacePrefix + "bench-" + cluster.name
-	controlPlane, err := b.processIn(ctx, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelComponent: controlplane.Name})
+	controlPlane, err := b.processIn(ctx, keysDir+"/apiserver.crt", client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelComponent: controlplane.Name})
 	if err != nil {
 		return nil, err
 	}
-	onNode, err := b.processIn(ctx, client.InNamespace(metav1.NamespaceSystem), client.MatchingLabels{"k8s-app": "kube-proxy"})
+	onNode, err := b.processIn(ctx, "/etc/passwd", client.InNamespace(metav1.NamespaceSystem), client.MatchingLabels{"k8s-app": "kube-proxy"})
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +72,8 @@ func (b *bench) kubeletPaths(ctx context.Context, cluster *path) ([]*path, error
 	return []*path{way("_kubelet", through), way("_kubelet_directly", dialFrom(onNode))}, nil
 }
 
-// processIn returns a process of the first pod that matches.
-func (b *bench) processIn(ctx context.Context, opts ...client.ListOption) (int, error) {
+// processIn returns a process of the first pod that matches, in a container that has the file.
+func (b *bench) processIn(ctx context.Context, file string, opts ...client.ListOption) (int, error) {
 	pods := &corev1.PodList{}
 	if err := b.seed.List(ctx, pods, opts...); err != nil {
 		return 0, err
@@ -86,11 +86,11 @@ func (b *bench) processIn(ctx context.Context, opts ...client.ListOption) (int, 
 		return 0, err
 	}
 	for _, pid := range pids {
-		if _, err := os.Stat(filepath.Join("/proc", fmt.Sprint(pid), "root", "pause")); err != nil {
-			return pid, nil // not the one that only holds the pod's namespaces
+		if _, err := os.Stat(filepath.Join("/proc", fmt.Sprint(pid), "root", file)); err == nil {
+			return pid, nil
 		}
 	}
-	return 0, fmt.Errorf("pod %s has no container that runs", pods.Items[0].Name)
+	return 0, fmt.Errorf("pod %s has no container that runs and has %s", pods.Items[0].Name, file)
 }
 
 // dialFrom dials from the network of another process.

@@ -122,11 +122,17 @@ func (r *HostedClusterReconciler) reconcile(ctx context.Context, hc *v1alpha1.Ho
 	controlPlaneStatus(hc, live)
 	answers := live.Health[controlplane.APIServer] == nil
 	r.exposedStatus(ctx, hc, w, keys.ca.Cert, answers, reached)
-	if hc.Status.Version != "" { // until it has answered once, what follows would only take CPU from the API that is starting
-		err = r.reconcilePools(ctx, hc, owner, answers)
+	if hc.Status.Version == "" { // until it has answered once, what follows would only take CPU from the API that is starting
+		return summary(hc)
 	}
+	if err := r.makeWay(ctx, hc); err != nil {
+		return err
+	}
+	err = r.reconcilePools(ctx, hc, owner, answers)
 	if answers {
 		err = errors.Join(err, r.Applier.Apply(ctx, owner, companions), r.addons.reconcile(ctx, hc, w, newInsideKeys(keys, secrets)))
+	}
+	if answers && r.watched(hc) {
 		r.reconcileMonitoring(ctx, in, keys, owner)
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -19,6 +20,9 @@ import (
 	"canopy.dev/canopy/internal/controlplane"
 	"canopy.dev/canopy/internal/kube"
 )
+
+// monitoringLater is how long after a cluster's API its nodes may take before the cluster is watched all the same.
+const monitoringLater = time.Minute
 
 // monitoringRetry is how soon it is tried again to apply what watches a cluster.
 const monitoringRetry = 30 * time.Second
@@ -81,8 +85,23 @@ func (r *HostedClusterReconciler) liveMonitoring(ctx context.Context, hc *v1alph
 	return live
 }
 
+// watched reports whether it is time for what watches the cluster: when its nodes are there, because it would only take CPU from
+// those that boot on the same seed, or when they have had the time to.
+func (r *HostedClusterReconciler) watched(hc *v1alpha1.HostedCluster) bool {
+	if meta.IsStatusConditionTrue(hc.Status.Conditions, v1alpha1.ConditionNodesReady) || slices.ContainsFunc(hc.Status.Components, isPrometheus) {
+		return true
+	}
+	answered := meta.FindStatusCondition(hc.Status.Conditions, v1alpha1.ConditionControlPlaneAvailable)
+	return answered != nil && r.Clock.Since(answered.LastTransitionTime.Time) >= monitoringLater
+}
+
+func isPrometheus(c v1alpha1.ComponentStatus) bool { return c.Name == controlplane.Prometheus }
+
 // retryMonitoring makes a reconciliation that went well but for the monitoring come back soon.
 func retryMonitoring(hc *v1alpha1.HostedCluster, result reconcile.Result) reconcile.Result {
+	if hc.Monitored() && hc.Status.Version != "" && !slices.ContainsFunc(hc.Status.Components, isPrometheus) && result.RequeueAfter > monitoringLater {
+		result.RequeueAfter = monitoringLater
+	}
 	failed := slices.ContainsFunc(hc.Status.Components, func(c v1alpha1.ComponentStatus) bool {
 		return c.Name == controlplane.Prometheus && c.Reason == v1alpha1.ReasonError
 	})

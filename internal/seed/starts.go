@@ -78,6 +78,43 @@ func (r *HostedClusterReconciler) takeTurn(ctx context.Context, hc *v1alpha1.Hos
 	return kube.Wait(v1alpha1.ReasonQueued, message, retry)
 }
 
+// makeWay returns a *kube.WaitingError while all of a cluster but its control plane has to wait for control planes of others:
+// what runs inside, its machines, what watches it. A node boots with all the cores that it can get: of clusters that are created together, each would have its API
+// much later, and none its node sooner. Those that are created after the cluster has answered do not hold it up.
+func (r *HostedClusterReconciler) makeWay(ctx context.Context, hc *v1alpha1.HostedCluster) error {
+	answered := meta.FindStatusCondition(hc.Status.Conditions, v1alpha1.ConditionControlPlaneAvailable)
+	nodes := meta.FindStatusCondition(hc.Status.Conditions, v1alpha1.ConditionNodesReady)
+	if answered == nil || nodes != nil && nodes.Reason != v1alpha1.ReasonQueued {
+		return nil // it had its turn
+	}
+	r.starts.mu.Lock()
+	defer r.starts.mu.Unlock()
+	var clusters v1alpha1.HostedClusterList
+	if err := r.List(ctx, &clusters); err != nil {
+		return fmt.Errorf("reading which control planes are being started: %w", err)
+	}
+	for i := range clusters.Items {
+		other := &clusters.Items[i]
+		if other.Status.Version != "" || other.UID == hc.UID || !other.DeletionTimestamp.IsZero() || answered.LastTransitionTime.Before(&other.CreationTimestamp) {
+			continue
+		}
+		began, err := r.began(ctx, other)
+		if err != nil {
+			return err
+		}
+		left := startFor - r.Clock.Since(began)
+		if began.IsZero() && isQueued(other) {
+			left = startFor
+		}
+		if left > 0 {
+			message := "what runs in the cluster waits for control planes of other clusters that are being started"
+			setCondition(hc, v1alpha1.ConditionNodesReady, false, v1alpha1.ReasonQueued, message)
+			return kube.Wait(v1alpha1.ReasonQueued, message, left)
+		}
+	}
+	return nil
+}
+
 // began returns when the cluster's control plane was first let go ahead, zero if it was not.
 func (r *HostedClusterReconciler) began(ctx context.Context, hc *v1alpha1.HostedCluster) (time.Time, error) {
 	key := client.ObjectKeyFromObject(hc)
@@ -124,9 +161,14 @@ func (r *HostedClusterReconciler) wakeQueued(ctx context.Context) error {
 	return nil
 }
 
+// isQueued reports whether the cluster's control plane, or its machines, wait for their turn.
 func isQueued(hc *v1alpha1.HostedCluster) bool {
-	ready := meta.FindStatusCondition(hc.Status.Conditions, v1alpha1.ConditionReady)
-	return ready != nil && ready.Reason == v1alpha1.ReasonQueued
+	for _, t := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionNodesReady} {
+		if c := meta.FindStatusCondition(hc.Status.Conditions, t); c != nil && c.Reason == v1alpha1.ReasonQueued {
+			return true
+		}
+	}
+	return false
 }
 
 // forget forgets a cluster that is gone.
