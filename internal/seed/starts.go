@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
@@ -84,8 +85,8 @@ func (r *HostedClusterReconciler) takeTurn(ctx context.Context, hc *v1alpha1.Hos
 func (r *HostedClusterReconciler) makeWay(ctx context.Context, hc *v1alpha1.HostedCluster) error {
 	answered := meta.FindStatusCondition(hc.Status.Conditions, v1alpha1.ConditionControlPlaneAvailable)
 	nodes := meta.FindStatusCondition(hc.Status.Conditions, v1alpha1.ConditionNodesReady)
-	if answered == nil || nodes != nil && nodes.Reason != v1alpha1.ReasonQueued {
-		return nil // it had its turn
+	if answered == nil || answered.Status != metav1.ConditionTrue || nodes != nil && nodes.Reason != v1alpha1.ReasonQueued {
+		return nil // it had its turn, or does not answer any more
 	}
 	r.starts.mu.Lock()
 	defer r.starts.mu.Unlock()

@@ -59,6 +59,10 @@ func TestControlPlanesStartByCore(t *testing.T) {
 			t.Fatal(err)
 		}
 		hc.Status.Version = "1.37.2"
+		hc.Status.Conditions = append(hc.Status.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionControlPlaneAvailable, Status: metav1.ConditionTrue, Reason: "Available",
+			LastTransitionTime: metav1.NewTime(now.Now().Add(10 * time.Second)),
+		})
 		if err := c.Status().Update(t.Context(), hc); err != nil {
 			t.Fatal(err)
 		}
@@ -83,8 +87,23 @@ func TestControlPlanesStartByCore(t *testing.T) {
 		t.Error("when one has answered, exactly the next one starts")
 	}
 
+	goesOn := func(name string) bool {
+		t.Helper()
+		hc := &v1alpha1.HostedCluster{}
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.NamespacePrefix + name, Name: name}, hc); err != nil {
+			t.Fatal(err)
+		}
+		return r.makeWay(t.Context(), hc) == nil
+	}
+	if goesOn("a") {
+		t.Error("what runs in a cluster takes CPU from control planes that were asked for at the same time")
+	}
 	now.SetTime(now.Now().Add(startFor))
 	if !turn("d") {
 		t.Error("control planes that never answer hold up others for ever")
+	}
+	now.SetTime(now.Now().Add(startFor))
+	if !goesOn("a") {
+		t.Error("control planes that never answer hold up the nodes of others for ever")
 	}
 }

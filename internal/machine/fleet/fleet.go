@@ -277,7 +277,7 @@ func Cluster(ctx context.Context, c client.Reader, pc *v1alpha1.ProviderCluster)
 	err := c.Get(ctx, client.ObjectKey{Namespace: pc.Namespace, Name: v1alpha1.SecretCredentials}, secret)
 	if apierrors.IsNotFound(err) {
 		return machine.Cluster{}, kube.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf(
-			"the credentials for the cloud are missing: create the Secret %s in the namespace %s", v1alpha1.SecretCredentials, pc.Namespace), 0)
+			"the credentials for the cloud are missing: create the Secret %s in the namespace %s, with the label %s=%s", v1alpha1.SecretCredentials, pc.Namespace, v1alpha1.LabelCluster, pc.Name), 0)
 	}
 	if err != nil {
 		return machine.Cluster{}, fmt.Errorf("reading the credentials of %s: %w", client.ObjectKeyFromObject(pc), err)
