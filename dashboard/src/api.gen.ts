@@ -2888,7 +2888,7 @@ export interface components {
                     };
                     /** @description location, for example "fsn1". */
                     location: string;
-                    /** @description network is the name of the private network that machines join; none: no private network. */
+                    /** @description network is the name of the private network that machines join; none: one for each cluster. */
                     network?: string;
                 };
                 /** @description local is the seed itself: machines are pods there. */

@@ -184,7 +184,7 @@ type HetznerPlace struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Location string `json:"location"`
-	// network is the name of the private network that machines join; none: no private network.
+	// network is the name of the private network that machines join; none: one for each cluster.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=63

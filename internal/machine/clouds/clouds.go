@@ -8,11 +8,13 @@ import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/machine"
 	"canopy.dev/canopy/internal/machine/digitalocean"
+	"canopy.dev/canopy/internal/machine/hetzner"
 )
 
 // All returns every cloud by the name of its blocks.
 func All() map[v1alpha1.ProviderName]machine.Cloud {
 	return map[v1alpha1.ProviderName]machine.Cloud{
 		v1alpha1.ProviderDigitalOcean: digitalocean.New(),
+		v1alpha1.ProviderHetzner:      hetzner.New(),
 	}
 }
