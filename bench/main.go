@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures the local platform: how long a cluster takes to come up, alone and among others, what that costs,
-// and what a control plane and its monitoring cost at rest; or, with -gateway, what the gateway costs, and with -master 2000 what the master does. It runs on the platform's
+// and what a control plane and its monitoring cost at rest; or, with -gateway, what the gateway costs, with -master 2000 what the master does, and with -cloud what
+// machines at clouds do. It runs on the platform's
 // machine as root, creates clusters named bench-* and
 // deletes them, and prints one JSON object a line:
 //
@@ -31,6 +32,7 @@ func main() {
 	gatewayOnly := flag.Bool("gateway", false, "measure the gateway instead, in a process on this machine; it needs no platform")
 	masterClusters := flag.String("master", "", "measure the master instead, with so many clusters on two seeds that are API servers only, one number for each round; it needs no platform")
 	apiClusters := flag.Int("api", 0, "measure the REST API, and bin/canopy with it, instead, with so many clusters that nobody hosts; it needs no platform")
+	clouds := flag.Bool("cloud", false, "measure machines at clouds instead, 100 of 10 clusters at test clouds in this process; it needs no platform")
 	profile := flag.String("profile", "", "a file that the API which is measured writes to what it spends its CPU time on, for go tool pprof")
 	asAPI := flag.Bool("serve-api", false, "be the API that is measured")
 	heap := flag.String("heap", "", "a file that the master which is measured writes its heap to, for go tool pprof, when it has all clusters")
@@ -50,6 +52,8 @@ func main() {
 		err = serveMaster(*heap)
 	case *masterClusters != "":
 		err = runMaster(ctx, *masterClusters, *heap)
+	case *clouds:
+		err = benchClouds(ctx)
 	case *gatewayOnly:
 		err = benchGateway(ctx)
 	default:

@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+
+	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/machine"
+	"canopy.dev/canopy/internal/machine/digitalocean"
+	"canopy.dev/canopy/internal/machine/hetzner"
+	testdigitalocean "canopy.dev/canopy/test/cloud/digitalocean"
+	testhetzner "canopy.dev/canopy/test/cloud/hetzner"
+)
+
+// benchAccounts serves the test clouds on the loopback, until stop.
+func benchAccounts() (accounts map[v1alpha1.ProviderName]*benchAccount, stop func(), err error) {
+	var servers []*httptest.Server
+	serve := func(handler http.Handler) string {
+		server := httptest.NewServer(handler)
+		servers = append(servers, server)
+		return server.URL
+	}
+	stop = func() {
+		for _, server := range servers {
+			server.Close()
+		}
+	}
+	token := func(key, token string) map[string][]byte { return map[string][]byte{key: []byte(token)} }
+
+	ocean, hz := testdigitalocean.New(), testhetzner.New()
+	accounts = map[v1alpha1.ProviderName]*benchAccount{
+		v1alpha1.ProviderDigitalOcean: {
+			test: ocean.Cloud, cloud: digitalocean.New(),
+			account: machine.Account{
+				Place:       v1alpha1.Place{DigitalOcean: &v1alpha1.DigitalOceanPlace{Region: "nyc1", Endpoint: serve(ocean)}},
+				Credentials: token(digitalocean.TokenKey, testdigitalocean.Token),
+			},
+			provider: v1alpha1.Provider{DigitalOcean: &v1alpha1.DigitalOceanMachine{Size: "s-2vcpu-4gb"}},
+		},
+		v1alpha1.ProviderHetzner: {
+			test: hz.Cloud, cloud: hetzner.New(),
+			account: machine.Account{
+				Place:       v1alpha1.Place{Hetzner: &v1alpha1.HetznerPlace{Location: "fsn1", Endpoint: serve(hz) + "/v1"}},
+				Credentials: token(hetzner.TokenKey, testhetzner.Token),
+			},
+			provider: v1alpha1.Provider{Hetzner: &v1alpha1.HetznerMachine{ServerType: "cx23"}},
+		},
+	}
+	for _, a := range accounts {
+		a.test.Looks = cloudLooks
+	}
+	return accounts, stop, nil
+}
