@@ -9,12 +9,14 @@ import (
 	"canopy.dev/canopy/internal/machine"
 	"canopy.dev/canopy/internal/machine/digitalocean"
 	"canopy.dev/canopy/internal/machine/hetzner"
+	"canopy.dev/canopy/internal/machine/openstack"
 )
 
 // All returns every cloud by the name of its blocks.
 func All() map[v1alpha1.ProviderName]machine.Cloud {
 	return map[v1alpha1.ProviderName]machine.Cloud{
 		v1alpha1.ProviderDigitalOcean: digitalocean.New(),
+		v1alpha1.ProviderOpenStack:    openstack.New(),
 		v1alpha1.ProviderHetzner:      hetzner.New(),
 	}
 }
