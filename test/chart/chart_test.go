@@ -152,3 +152,28 @@ func TestTheMastersRights(t *testing.T) {
 		})
 	}
 }
+
+func TestTheSeedHasTheTokensThatItIsGiven(t *testing.T) {
+	docs, err := render(t, "canopy-system", map[string]any{"seed": map[string]any{
+		"address": "192.0.2.1", "tokens": []any{map[string]any{"name": "gcp", "audience": "//iam.example.com/pool"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w workload
+	for _, doc := range docs["seed.yaml"] {
+		if strings.Contains(doc, "kind: Deployment") {
+			if err := yaml.Unmarshal([]byte(doc), &w); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	pod := w.Spec.Template.Spec
+	if len(pod.Volumes) != 1 || pod.Containers[0].VolumeMounts[0].MountPath != "/var/run/secrets/canopy.dev/tokens" {
+		t.Fatalf("the pod has the volumes %v", pod.Volumes)
+	}
+	token := pod.Volumes[0].Projected.Sources[0].ServiceAccountToken
+	if token.Path != "gcp" || token.Audience != "//iam.example.com/pool" {
+		t.Errorf("the token is %v", token)
+	}
+}

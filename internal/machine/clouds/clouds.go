@@ -8,6 +8,7 @@ import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/machine"
 	"canopy.dev/canopy/internal/machine/digitalocean"
+	"canopy.dev/canopy/internal/machine/gcp"
 	"canopy.dev/canopy/internal/machine/hetzner"
 	"canopy.dev/canopy/internal/machine/openstack"
 )
@@ -17,6 +18,7 @@ func All() map[v1alpha1.ProviderName]machine.Cloud {
 	return map[v1alpha1.ProviderName]machine.Cloud{
 		v1alpha1.ProviderDigitalOcean: digitalocean.New(),
 		v1alpha1.ProviderOpenStack:    openstack.New(),
+		v1alpha1.ProviderGCP:          gcp.New(gcp.TokenDirectory),
 		v1alpha1.ProviderHetzner:      hetzner.New(),
 	}
 }
