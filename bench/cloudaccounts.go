@@ -10,8 +10,10 @@ import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/machine"
 	"canopy.dev/canopy/internal/machine/digitalocean"
+	"canopy.dev/canopy/internal/machine/gcp"
 	"canopy.dev/canopy/internal/machine/hetzner"
 	testdigitalocean "canopy.dev/canopy/test/cloud/digitalocean"
+	testgcp "canopy.dev/canopy/test/cloud/gcp"
 	testhetzner "canopy.dev/canopy/test/cloud/hetzner"
 )
 
@@ -30,7 +32,13 @@ func benchAccounts() (accounts map[v1alpha1.ProviderName]*benchAccount, stop fun
 	}
 	token := func(key, token string) map[string][]byte { return map[string][]byte{key: []byte(token)} }
 
-	ocean, hz := testdigitalocean.New(), testhetzner.New()
+	ocean, hz, google := testdigitalocean.New(), testhetzner.New(), testgcp.New()
+	googleURL := serve(google)
+	googleKey, err := google.Credentials(googleURL)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
 	accounts = map[v1alpha1.ProviderName]*benchAccount{
 		v1alpha1.ProviderDigitalOcean: {
 			test: ocean.Cloud, cloud: digitalocean.New(),
@@ -39,6 +47,14 @@ func benchAccounts() (accounts map[v1alpha1.ProviderName]*benchAccount, stop fun
 				Credentials: token(digitalocean.TokenKey, testdigitalocean.Token),
 			},
 			provider: v1alpha1.Provider{DigitalOcean: &v1alpha1.DigitalOceanMachine{Size: "s-2vcpu-4gb"}},
+		},
+		v1alpha1.ProviderGCP: {
+			test: google.Cloud, cloud: gcp.New(gcp.TokenDirectory),
+			account: machine.Account{
+				Place:       v1alpha1.Place{GCP: &v1alpha1.GCPPlace{Region: "us-east1", Endpoint: googleURL}},
+				Credentials: googleKey,
+			},
+			provider: v1alpha1.Provider{GCP: &v1alpha1.GCPMachine{MachineType: "e2-standard-2"}},
 		},
 		v1alpha1.ProviderHetzner: {
 			test: hz.Cloud, cloud: hetzner.New(),

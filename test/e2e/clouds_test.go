@@ -19,6 +19,7 @@ import (
 	"canopy.dev/canopy/internal/local"
 	"canopy.dev/canopy/test/cloud/core"
 	"canopy.dev/canopy/test/cloud/digitalocean"
+	"canopy.dev/canopy/test/cloud/gcp"
 )
 
 // account is a test cloud that the platform reaches, and whose instances are pods of the node image with the very user data
@@ -30,11 +31,20 @@ type account struct {
 	// place and machine are the blocks of the cluster's place, with %s for the cloud's URL, and of its machines.
 	place, machine string
 	credentials    map[string]string
+	// open returns further credentials, which name the cloud's URL.
+	open func(url string) (map[string][]byte, error)
 }
 
 func accounts() []account {
-	ocean := digitalocean.New()
+	ocean, google := digitalocean.New(), gcp.New()
 	return []account{
+		{
+			name: "gcp", Cloud: google.Cloud, Handler: google,
+			place:       `{gcp: {region: us-east1, endpoint: %q}}`,
+			machine:     `{gcp: {machineType: e2-standard-2}}`,
+			credentials: map[string]string{"project": google.Project},
+			open:        google.Credentials,
+		},
 		{
 			name: "digitalocean", Cloud: ocean.Cloud, Handler: ocean,
 			place:       `{digitalocean: {region: nyc1, endpoint: %q}}`,
@@ -51,8 +61,18 @@ func TestMachinesAtClouds(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			a.Booter = newBooter(t, "instances-"+a.name)
+			url := a.serve(t)
+			if a.open != nil {
+				further, err := a.open(url)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for key, value := range further {
+					a.credentials[key] = string(value)
+				}
+			}
 			c := create(t, "at-"+a.name, fmt.Sprintf(`version: %s, cloud: {place: %s}, nodePools: [{name: workers, replicas: 1, provider: %s}]`,
-				images.DefaultKubernetesVersion(), fmt.Sprintf(a.place, a.serve(t)), a.machine))
+				images.DefaultKubernetesVersion(), fmt.Sprintf(a.place, url), a.machine))
 			c.condition("CloudReady", "False", "SecretMissing", time.Minute)
 			seed(t).apply(credentials(c, a.credentials))
 			c.ready(5 * time.Minute)

@@ -52,6 +52,16 @@ func (c *Cloud) ServiceAccount(key *Key, endpoint, email string, known bool) ([]
 	})
 }
 
+// Credentials returns what opens the project, by an endpoint of it.
+func (c *Cloud) Credentials(endpoint string) (map[string][]byte, error) {
+	key, err := GenerateKey()
+	if err != nil {
+		return nil, err
+	}
+	content, err := c.ServiceAccount(key, endpoint, "canopy@"+c.Project+".iam.gserviceaccount.com", true)
+	return map[string][]byte{"serviceAccount": content}, err
+}
+
 // token gives a token for an assertion that is signed with a key of a service account.
 func (c *Cloud) token(w http.ResponseWriter, r *http.Request) {
 	c.Serve(w, tokenID, refuseToken, func(w http.ResponseWriter) {
