@@ -66,6 +66,7 @@ require (
 	github.com/hashicorp/terraform-plugin-log v0.10.0
 	github.com/hetznercloud/hcloud-go/v2 v2.52.0
 	github.com/tmaxmax/go-sse v0.12.0
+	github.com/vmware/govmomi v0.56.0
 	google.golang.org/api v0.280.0
 )
 
@@ -101,6 +102,7 @@ require (
 	github.com/pkg/browser v0.0.0-20240102092130-5ac0b6a4141c // indirect
 	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
+	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
 
 require (

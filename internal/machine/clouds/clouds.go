@@ -12,6 +12,7 @@ import (
 	"canopy.dev/canopy/internal/machine/gcp"
 	"canopy.dev/canopy/internal/machine/hetzner"
 	"canopy.dev/canopy/internal/machine/openstack"
+	"canopy.dev/canopy/internal/machine/vsphere"
 )
 
 // All returns every cloud by the name of its blocks.
@@ -22,5 +23,6 @@ func All() map[v1alpha1.ProviderName]machine.Cloud {
 		v1alpha1.ProviderGCP:          gcp.New(gcp.TokenDirectory),
 		v1alpha1.ProviderHetzner:      hetzner.New(),
 		v1alpha1.ProviderOpenStack:    openstack.New(),
+		v1alpha1.ProviderVSphere:      vsphere.New(),
 	}
 }
