@@ -9,9 +9,11 @@ import (
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/machine"
+	"canopy.dev/canopy/internal/machine/aws"
 	"canopy.dev/canopy/internal/machine/digitalocean"
 	"canopy.dev/canopy/internal/machine/gcp"
 	"canopy.dev/canopy/internal/machine/hetzner"
+	testaws "canopy.dev/canopy/test/cloud/aws"
 	testdigitalocean "canopy.dev/canopy/test/cloud/digitalocean"
 	testgcp "canopy.dev/canopy/test/cloud/gcp"
 	testhetzner "canopy.dev/canopy/test/cloud/hetzner"
@@ -32,7 +34,7 @@ func benchAccounts() (accounts map[v1alpha1.ProviderName]*benchAccount, stop fun
 	}
 	token := func(key, token string) map[string][]byte { return map[string][]byte{key: []byte(token)} }
 
-	ocean, hz, google := testdigitalocean.New(), testhetzner.New(), testgcp.New()
+	amazon, ocean, hz, google := testaws.New(), testdigitalocean.New(), testhetzner.New(), testgcp.New()
 	googleURL := serve(google)
 	googleKey, err := google.Credentials(googleURL)
 	if err != nil {
@@ -40,6 +42,16 @@ func benchAccounts() (accounts map[v1alpha1.ProviderName]*benchAccount, stop fun
 		return nil, nil, err
 	}
 	accounts = map[v1alpha1.ProviderName]*benchAccount{
+		v1alpha1.ProviderAWS: {
+			test: amazon.Cloud, cloud: aws.New(),
+			account: machine.Account{
+				Place: v1alpha1.Place{AWS: &v1alpha1.AWSPlace{Region: "us-east-2", Endpoint: serve(amazon)}},
+				Credentials: map[string][]byte{
+					aws.KeyAccessKeyID: []byte(testaws.AccessKeyID), aws.KeySecretAccessKey: []byte(testaws.SecretAccessKey),
+				},
+			},
+			provider: v1alpha1.Provider{AWS: &v1alpha1.AWSMachine{InstanceType: "t3.medium", DiskGiB: 50, DiskType: "gp3"}},
+		},
 		v1alpha1.ProviderDigitalOcean: {
 			test: ocean.Cloud, cloud: digitalocean.New(),
 			account: machine.Account{

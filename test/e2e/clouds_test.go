@@ -17,6 +17,7 @@ import (
 
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/local"
+	"canopy.dev/canopy/test/cloud/aws"
 	"canopy.dev/canopy/test/cloud/core"
 	"canopy.dev/canopy/test/cloud/digitalocean"
 	"canopy.dev/canopy/test/cloud/gcp"
@@ -36,8 +37,14 @@ type account struct {
 }
 
 func accounts() []account {
-	ocean, google := digitalocean.New(), gcp.New()
+	amazon, ocean, google := aws.New(), digitalocean.New(), gcp.New()
 	return []account{
+		{
+			name: "aws", Cloud: amazon.Cloud, Handler: amazon,
+			place:       `{aws: {region: us-east-2, endpoint: %q}}`,
+			machine:     `{aws: {instanceType: t3.medium}}`,
+			credentials: map[string]string{"accessKeyID": aws.AccessKeyID, "secretAccessKey": aws.SecretAccessKey},
+		},
 		{
 			name: "gcp", Cloud: google.Cloud, Handler: google,
 			place:       `{gcp: {region: us-east1, endpoint: %q}}`,

@@ -44,7 +44,7 @@ const (
 	// by whoever called.
 	callTimeout = 30 * time.Second
 	maxAttempts = 3
-	maxBackoff  = time.Second
+	maxBackoff  = 200 * time.Millisecond
 	// knownAge is how long is remembered what seldom changes: images, instance types and subnets of zones.
 	knownAge = time.Hour
 )

@@ -22,7 +22,7 @@ import (
 var (
 	codesUnauthenticated = []string{
 		"AuthFailure", "Blocked", "ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "InvalidAccessKeyId",
-		"InvalidClientTokenId", "MissingAuthenticationToken", "NotAuthorized", "RequestExpired", "SignatureDoesNotMatch",
+		"InvalidClientTokenId", "InvalidSignatureException", "MissingAuthenticationToken", "NotAuthorized", "RequestExpired", "SignatureDoesNotMatch",
 		"UnrecognizedClientException",
 	}
 	codesUnauthorized = []string{

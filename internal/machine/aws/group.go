@@ -5,6 +5,7 @@ package aws
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -38,9 +39,9 @@ func (n *network) ensureGroups(ctx context.Context) error {
 	if len(found) > 0 {
 		group = found[0]
 	} else {
-		// Its name is unique in the VPC.
+		// Its name is unique in the VPC, which may be one that clusters of the same name share.
 		out, err := n.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
-			GroupName: new(nameOf(n.cluster)), Description: new("Machines of the cluster " + n.cluster.Name), VpcId: n.vpc.VpcId,
+			GroupName: new(fmt.Sprintf("%s-%.8s", nameOf(n.cluster), n.cluster.UID)), Description: new("Machines of the cluster " + n.cluster.Name), VpcId: n.vpc.VpcId,
 			TagSpecifications: tagged(types.ResourceTypeSecurityGroup, tagsOf(n.cluster, nameOf(n.cluster))),
 		}, once)
 		if err != nil {

@@ -248,7 +248,9 @@ func (n *network) ensureRoutes(ctx context.Context, gateway string) error {
 		}
 		table = *out.RouteTable
 	}
-	isOut := func(r types.Route) bool { return r.DestinationCidrBlock != nil && *r.DestinationCidrBlock == everywhere }
+	isOut := func(r types.Route) bool {
+		return r.DestinationCidrBlock != nil && *r.DestinationCidrBlock == everywhere
+	}
 	if !slices.ContainsFunc(table.Routes, isOut) {
 		_, err := n.ec2.CreateRoute(ctx, &ec2.CreateRouteInput{
 			RouteTableId: table.RouteTableId, DestinationCidrBlock: new(everywhere), GatewayId: &gateway,

@@ -141,19 +141,14 @@ func (a *account) gatewayThing(g types.InternetGateway) thing {
 // and the like have network interfaces, and security groups and subnets are what people make.
 func (a *account) foreign(ctx context.Context, cluster machine.Cluster, left []thing) ([]string, error) {
 	var vpcs []string
-	whole := false // the VPC itself is to go
 	for _, t := range left {
 		if t.vpc != "" {
 			vpcs = append(vpcs, t.vpc)
 		}
-		whole = whole || t.kind == "VPC"
 	}
 	slices.Sort(vpcs)
 	in := []types.Filter{filter("vpc-id", slices.Compact(vpcs)...)}
 	own := func(tags []types.Tag) bool { return valueOf(tags, machine.TagCluster) == string(cluster.UID) }
-	holds := func(kind, id string) bool {
-		return slices.ContainsFunc(left, func(t thing) bool { return t.kind == kind && t.id == id })
-	}
 	interfaces, err := every(ctx, "ec2:DescribeNetworkInterfaces of the cluster's network",
 		ec2.NewDescribeNetworkInterfacesPaginator(a.ec2, &ec2.DescribeNetworkInterfacesInput{Filters: in}),
 		func(o *ec2.DescribeNetworkInterfacesOutput) []types.NetworkInterface { return o.NetworkInterfaces })
@@ -162,15 +157,11 @@ func (a *account) foreign(ctx context.Context, cluster machine.Cluster, left []t
 	}
 	var foreign []string
 	for _, i := range interfaces {
-		inWay := whole || holds("subnet", *i.SubnetId)
-		for _, g := range i.Groups {
-			inWay = inWay || holds("security group", *g.GroupId)
-		}
-		if inWay && !own(i.TagSet) {
+		if inWay(i, left) && !own(i.TagSet) {
 			foreign = append(foreign, fmt.Sprintf("network interface %s (%s)", *i.NetworkInterfaceId, text(i.Description)))
 		}
 	}
-	if !whole || len(foreign) > 0 {
+	if len(foreign) > 0 || !slices.ContainsFunc(left, isVPC) {
 		return foreign, nil
 	}
 	subnets, err := every(ctx, "ec2:DescribeSubnets of the cluster's network",
@@ -193,6 +184,16 @@ func (a *account) foreign(ctx context.Context, cluster machine.Cluster, left []t
 		}
 	}
 	return foreign, err
+}
+
+func isVPC(t thing) bool { return t.kind == "VPC" }
+
+// inWay reports whether an interface is in something that is to go.
+func inWay(i types.NetworkInterface, left []thing) bool {
+	return slices.ContainsFunc(left, func(t thing) bool {
+		return isVPC(t) && t.id == text(i.VpcId) || t.id == text(i.SubnetId) ||
+			slices.ContainsFunc(i.Groups, func(g types.GroupIdentifier) bool { return t.id == text(g.GroupId) })
+	})
 }
 
 func namesOf(things []thing) []string {

@@ -7,6 +7,7 @@ package clouds
 import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/machine"
+	"canopy.dev/canopy/internal/machine/aws"
 	"canopy.dev/canopy/internal/machine/azure"
 	"canopy.dev/canopy/internal/machine/digitalocean"
 	"canopy.dev/canopy/internal/machine/gcp"
@@ -18,6 +19,7 @@ import (
 // All returns every cloud by the name of its blocks.
 func All() map[v1alpha1.ProviderName]machine.Cloud {
 	return map[v1alpha1.ProviderName]machine.Cloud{
+		v1alpha1.ProviderAWS:          aws.New(),
 		v1alpha1.ProviderAzure:        azure.New(azure.HTTP()),
 		v1alpha1.ProviderDigitalOcean: digitalocean.New(),
 		v1alpha1.ProviderGCP:          gcp.New(gcp.TokenDirectory),
