@@ -79,7 +79,7 @@ type account struct {
 }
 
 // account returns the client for the credentials, which is kept: so are its token and its connections.
-func (c *Cloud) account(a machine.Account) (*account, error) {
+func (c *Cloud) account(ctx context.Context, a machine.Account) (*account, error) {
 	content, err := json.Marshal(a)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (c *Cloud) account(a machine.Account) (*account, error) {
 	if found, ok := c.accounts.Get(key); ok {
 		return found.(*account), nil //nolint:forcetypeassert // nothing else is put there
 	}
-	opened, err := open(place(a), a.Credentials, c.tokens)
+	opened, err := open(ctx, place(a), a.Credentials, c.tokens)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (c *Cloud) account(a machine.Account) (*account, error) {
 	return opened, nil
 }
 
-func open(p v1alpha1.GCPPlace, credentials map[string][]byte, tokenDirectory string) (*account, error) {
+func open(ctx context.Context, p v1alpha1.GCPPlace, credentials map[string][]byte, tokenDirectory string) (*account, error) {
 	key, err := parseKey(credentials[keyServiceAccount], p.Endpoint)
 	if err != nil {
 		return nil, err
@@ -108,8 +108,8 @@ func open(p v1alpha1.GCPPlace, credentials map[string][]byte, tokenDirectory str
 	if project == "" {
 		return nil, unauthenticated("the key \"project\" is missing: a workload identity does not say which project it is for")
 	}
-	// Neither belongs to one call: the context of tokens, and of the clients, is the process's own.
-	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Timeout: callTimeout})
+	// What is kept with it, such as tokens that are fetched later, does not end with this call.
+	ctx = context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, &http.Client{Timeout: callTimeout})
 	tokens, err := key.tokens(ctx, tokenDirectory)
 	if err != nil {
 		return nil, err

@@ -120,7 +120,7 @@ func explainOperation(op *compute.Operation, doing string) error {
 		reason = v1alpha1.ReasonResourcesDepleted
 	case strings.Contains(code, "QUOTA_EXCEEDED"):
 		reason = v1alpha1.ReasonQuotaExceeded
-	case strings.Contains(code, "RATE"):
+	case strings.HasSuffix(code, "RATE_EXCEEDED"):
 		reason = v1alpha1.ReasonRateLimited
 	case strings.Contains(code, "IN_USE"):
 		reason = v1alpha1.ReasonDependencies

@@ -100,13 +100,13 @@ func (w *world) asked(t *testing.T) *compute.Instance {
 	return all[0].Detail.(*compute.Instance)
 }
 
-func wantReason(t *testing.T, err error, reason string) *machine.RefusedError {
+func wantReason(t *testing.T, err error, reason string) machine.RefusedError {
 	t.Helper()
 	refused, ok := errors.AsType[*machine.RefusedError](err)
 	if !ok || refused.Reason != reason {
 		t.Fatalf("the error is %v, want one with the reason %s", err, reason)
 	}
-	return refused
+	return *refused
 }
 
 func TestSuite(t *testing.T) {
@@ -192,7 +192,7 @@ func TestTheRoleInTheDocumentationIsWhatIsVerified(t *testing.T) {
 	w.Deny("compute.firewalls.create")
 	refused := wantReason(t, w.cloud.Verify(t.Context(), w.account), v1alpha1.ReasonUnauthorized)
 	if !strings.Contains(refused.Message, "it may not compute.firewalls.create:") {
-		t.Errorf("Verify() = %v", refused)
+		t.Errorf("Verify() = %s", refused.Message)
 	}
 	_, err = w.cloud.EnsureNetwork(t.Context(), machine.Cluster{Account: w.account, Name: "demo", UID: "0b3a8f6e-demo"})
 	wantReason(t, err, v1alpha1.ReasonUnauthorized)
@@ -292,7 +292,7 @@ func TestANetworkWaitsForWhatOthersMadeInIt(t *testing.T) {
 		}
 	}
 	if refused := wantReason(t, err, v1alpha1.ReasonDependencies); !strings.Contains(refused.Message, "k8s-fw-1234") {
-		t.Errorf("DeleteNetwork() = %v", refused)
+		t.Errorf("DeleteNetwork() = %s", refused.Message)
 	}
 }
 

@@ -50,7 +50,7 @@ systemctl reboot
 // Create asks for the instance. What becomes of that is in an operation, which is looked at when Create is called again
 // because there is no instance: only there does Google tell of quotas and of zones that have nothing left.
 func (c *Cloud) Create(ctx context.Context, cl machine.Cluster, m machine.Machine) (machine.Instance, error) {
-	a, err := c.account(cl.Account)
+	a, err := c.account(ctx, cl.Account)
 	if err != nil {
 		return machine.Instance{}, err
 	}
@@ -196,6 +196,9 @@ func (a *account) existing(ctx context.Context, cl machine.Cluster, m machine.Ma
 	n := instanceName(m)
 	doing := fmt.Sprintf("reading the instance %s in %s", n, zone)
 	found, err := a.compute.Instances.Get(a.project, zone, n).Context(ctx).Do()
+	if is(err, http.StatusNotFound) {
+		return machine.Instance{}, fmt.Errorf("%s: its name is taken, and it is not there yet or any more", doing)
+	}
 	if err != nil {
 		return machine.Instance{}, explain(err, doing)
 	}
@@ -208,7 +211,7 @@ func (a *account) existing(ctx context.Context, cl machine.Cluster, m machine.Ma
 // List asks for all zones at once. An answer without one of them is an error, since nobody could tell it from machines that
 // are gone.
 func (c *Cloud) List(ctx context.Context, cl machine.Cluster) ([]machine.Instance, error) {
-	a, err := c.account(cl.Account)
+	a, err := c.account(ctx, cl.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +275,7 @@ func (a *account) observed(i *compute.Instance) machine.Instance {
 
 // Delete deletes the instance, with which its disk and its addresses go.
 func (c *Cloud) Delete(ctx context.Context, cl machine.Cluster, instance machine.Instance) error {
-	a, err := c.account(cl.Account)
+	a, err := c.account(ctx, cl.Account)
 	if err != nil {
 		return err
 	}

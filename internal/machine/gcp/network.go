@@ -30,7 +30,7 @@ const (
 // EnsureNetwork makes a network, a subnet of it in the region, and firewall rules for machines with the cluster's network
 // tag. In a network that the spec names, the subnet is one that is there.
 func (c *Cloud) EnsureNetwork(ctx context.Context, cl machine.Cluster) (v1alpha1.CloudNetwork, error) {
-	a, err := c.account(cl.Account)
+	a, err := c.account(ctx, cl.Account)
 	if err != nil {
 		return v1alpha1.CloudNetwork{}, err
 	}
@@ -184,7 +184,7 @@ func (a *account) firewalls(ctx context.Context, project, filter string) ([]*com
 
 // DeleteNetwork deletes what EnsureNetwork has made: rules and subnet first, and when they are gone the network.
 func (c *Cloud) DeleteNetwork(ctx context.Context, cl machine.Cluster) ([]string, error) {
-	a, err := c.account(cl.Account)
+	a, err := c.account(ctx, cl.Account)
 	if err != nil {
 		return nil, err
 	}

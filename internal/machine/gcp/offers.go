@@ -79,7 +79,7 @@ func (a *account) machineType(ctx context.Context, zone, wanted string) (*comput
 
 // Offers returns the regions, and of the place its zones, the machine types of the first of them, and what the project has.
 func (c *Cloud) Offers(ctx context.Context, account machine.Account) (machine.Offers, error) {
-	a, err := c.account(account)
+	a, err := c.account(ctx, account)
 	if err != nil {
 		return machine.Offers{}, err
 	}
@@ -91,58 +91,13 @@ func (c *Cloud) Offers(ctx context.Context, account machine.Account) (machine.Of
 	for _, zone := range zones {
 		o.Zones = append(o.Zones, machine.Offer{Name: zone})
 	}
-	add := func(to *[]machine.Offer, name, description string) {
-		*to = append(*to, machine.Offer{Name: name, Description: description})
-	}
-	s, region := a.compute, a.place.Region
 	for _, list := range []struct {
 		of string
-		do func() error
+		do func(context.Context, *machine.Offers) error
 	}{
-		{"regions", func() error {
-			return s.Regions.List(a.project).Pages(ctx, func(page *compute.RegionList) error {
-				for _, r := range page.Items {
-					add(&o.Places, r.Name, r.Description)
-				}
-				return nil
-			})
-		}},
-		{"machine types", func() error {
-			return s.MachineTypes.List(a.project, zones[0]).Pages(ctx, func(page *compute.MachineTypeList) error {
-				for _, t := range page.Items {
-					if t.Deprecated == nil {
-						o.Sizes = append(o.Sizes, size(t))
-					}
-				}
-				return nil
-			})
-		}},
-		{"images", func() error {
-			return s.Images.List(a.project).Pages(ctx, func(page *compute.ImageList) error {
-				for _, i := range page.Items {
-					add(&o.Images, i.Name, i.Description)
-				}
-				return nil
-			})
-		}},
-		{"networks", func() error {
-			return s.Networks.List(a.project).Pages(ctx, func(page *compute.NetworkList) error {
-				for _, n := range page.Items {
-					add(&o.Networks, n.Name, n.Description)
-				}
-				return nil
-			})
-		}},
-		{"subnets", func() error {
-			return s.Subnetworks.List(a.project, region).Pages(ctx, func(page *compute.SubnetworkList) error {
-				for _, n := range page.Items {
-					add(&o.Subnets, n.Name, last(n.Network)+" "+n.IpCidrRange)
-				}
-				return nil
-			})
-		}},
+		{"regions", a.regions}, {"machine types", a.sizesOf(zones[0])}, {"images", a.images}, {"networks", a.networks}, {"subnets", a.subnets},
 	} {
-		if err := list.do(); err != nil {
+		if err := list.do(ctx, &o); err != nil {
 			return machine.Offers{}, explain(err, "reading the "+list.of)
 		}
 	}
@@ -150,9 +105,58 @@ func (c *Cloud) Offers(ctx context.Context, account machine.Account) (machine.Of
 		slices.SortFunc(offers, func(a, b machine.Offer) int { return strings.Compare(a.Name, b.Name) })
 	}
 	slices.SortFunc(o.Sizes, func(a, b machine.Size) int {
-		return cmp.Or(cmp.Compare(a.GPUs, b.GPUs), cmp.Compare(a.CPUs, b.CPUs), a.Memory.Cmp(b.Memory), strings.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.CPUs, b.CPUs), a.Memory.Cmp(b.Memory), strings.Compare(a.Name, b.Name))
 	})
 	return o, nil
+}
+
+func (a *account) regions(ctx context.Context, o *machine.Offers) error {
+	return a.compute.Regions.List(a.project).Pages(ctx, func(page *compute.RegionList) error {
+		for _, r := range page.Items {
+			o.Places = append(o.Places, machine.Offer{Name: r.Name, Description: r.Description})
+		}
+		return nil
+	})
+}
+
+func (a *account) sizesOf(zone string) func(context.Context, *machine.Offers) error {
+	return func(ctx context.Context, o *machine.Offers) error {
+		return a.compute.MachineTypes.List(a.project, zone).Pages(ctx, func(page *compute.MachineTypeList) error {
+			for _, t := range page.Items {
+				if t.Deprecated == nil {
+					o.Sizes = append(o.Sizes, size(t))
+				}
+			}
+			return nil
+		})
+	}
+}
+
+func (a *account) images(ctx context.Context, o *machine.Offers) error {
+	return a.compute.Images.List(a.project).Pages(ctx, func(page *compute.ImageList) error {
+		for _, i := range page.Items {
+			o.Images = append(o.Images, machine.Offer{Name: i.Name, Description: i.Description})
+		}
+		return nil
+	})
+}
+
+func (a *account) networks(ctx context.Context, o *machine.Offers) error {
+	return a.compute.Networks.List(a.project).Pages(ctx, func(page *compute.NetworkList) error {
+		for _, n := range page.Items {
+			o.Networks = append(o.Networks, machine.Offer{Name: n.Name, Description: n.Description})
+		}
+		return nil
+	})
+}
+
+func (a *account) subnets(ctx context.Context, o *machine.Offers) error {
+	return a.compute.Subnetworks.List(a.project, a.place.Region).Pages(ctx, func(page *compute.SubnetworkList) error {
+		for _, n := range page.Items {
+			o.Subnets = append(o.Subnets, machine.Offer{Name: n.Name, Description: last(n.Network) + " " + n.IpCidrRange})
+		}
+		return nil
+	})
 }
 
 func size(t *compute.MachineType) machine.Size {

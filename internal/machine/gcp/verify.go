@@ -53,7 +53,7 @@ var Permissions = []string{
 
 // Verify asks Google which of the permissions the service account has.
 func (c *Cloud) Verify(ctx context.Context, account machine.Account) error {
-	a, err := c.account(account)
+	a, err := c.account(ctx, account)
 	if err != nil {
 		return err
 	}

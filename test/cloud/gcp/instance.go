@@ -21,7 +21,8 @@ func detail(i *core.Instance) *compute.Instance {
 
 // idOf returns the ID of the instance at the path: its zone and its name, as they are in its provider ID.
 func idOf(path string) string {
-	return strings.Replace(strings.TrimPrefix(path[strings.Index(path, "/zones/"):], "/zones/"), "/instances/", "/", 1)
+	parts := strings.Split(path, "/") // projects, its ID, zones, …
+	return parts[3] + "/" + parts[5]
 }
 
 // said returns an instance as the API says that it is.

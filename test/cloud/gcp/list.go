@@ -170,27 +170,15 @@ func cut(object any, fields string) (kept any, rest string) {
 		if name == "" {
 			return result, "?" + rest
 		}
-		rest = rest[len(name):]
-		into := func(value any) any { return value }
-		if rest != "" && (rest[0] == '/' || rest[0] == '(') {
-			inner, one := rest[1:], rest[0] == '/'
-			if one { // up to the comma, or to the parenthesis that ends a list around it
-				inner = inner[:elementEnd(inner)]
-				rest = rest[1+len(inner):]
-			} else {
-				_, behind := cut(nil, inner)
-				if behind == "" || behind[0] != ')' {
-					return result, "?" + behind
-				}
-				inner, rest = inner[:len(inner)-len(behind)], behind[1:]
-			}
-			into = func(value any) any { return each(value, inner) }
+		inner, behind, ok := innerFields(rest[len(name):])
+		if !ok {
+			return result, "?" + rest
 		}
-		if fieldsOf, ok := object.(map[string]any); ok {
-			for field, value := range fieldsOf {
-				if field == name || name == "*" {
-					result[field] = into(value)
-				}
+		rest = behind
+		of, _ := object.(map[string]any)
+		for field, value := range of {
+			if field == name || name == "*" {
+				result[field] = each(value, inner)
 			}
 		}
 		if rest == "" || rest[0] != ',' {
@@ -199,8 +187,28 @@ func cut(object any, fields string) (kept any, rest string) {
 	}
 }
 
+// innerFields returns which fields of a field are meant, all if it is empty, and what comes behind them.
+func innerFields(s string) (inner, behind string, ok bool) {
+	switch {
+	case strings.HasPrefix(s, "/"): // up to the comma, or to the parenthesis that ends a list around it
+		end := 1 + elementEnd(s[1:])
+		return s[1:end], s[end:], true
+	case strings.HasPrefix(s, "("):
+		_, behind = cut(nil, s[1:])
+		if !strings.HasPrefix(behind, ")") {
+			return "", "", false
+		}
+		return s[1 : len(s)-len(behind)], behind[1:], true
+	default:
+		return "", s, true
+	}
+}
+
 // each cuts an object, or each of a list of them.
 func each(value any, fields string) any {
+	if fields == "" {
+		return value
+	}
 	items, ok := value.([]any)
 	if !ok {
 		kept, _ := cut(value, fields)
