@@ -21,6 +21,7 @@ import (
 	"canopy.dev/canopy/test/cloud/core"
 	"canopy.dev/canopy/test/cloud/digitalocean"
 	"canopy.dev/canopy/test/cloud/gcp"
+	"canopy.dev/canopy/test/cloud/openstack"
 )
 
 // account is a test cloud that the platform reaches, and whose instances are pods of the node image with the very user data
@@ -37,7 +38,7 @@ type account struct {
 }
 
 func accounts() []account {
-	amazon, ocean, google := aws.New(), digitalocean.New(), gcp.New()
+	amazon, ocean, google, stack := aws.New(), digitalocean.New(), gcp.New(), openstack.New()
 	return []account{
 		{
 			name: "aws", Cloud: amazon.Cloud, Handler: amazon,
@@ -57,6 +58,12 @@ func accounts() []account {
 			place:       `{digitalocean: {region: nyc1, endpoint: %q}}`,
 			machine:     `{digitalocean: {size: s-2vcpu-4gb}}`,
 			credentials: map[string]string{"token": digitalocean.Token},
+		},
+		{
+			name: "openstack", Cloud: stack.Cloud, Handler: stack,
+			place:       `{openstack: {authURL: "%s/identity/v3", region: ` + openstack.Region + `}}`,
+			machine:     `{openstack: {flavor: m1.medium}}`,
+			credentials: map[string]string{"applicationCredentialID": openstack.CredentialID, "applicationCredentialSecret": openstack.CredentialSecret},
 		},
 	}
 }
