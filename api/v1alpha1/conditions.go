@@ -36,6 +36,7 @@ const (
 	ReasonWaitingForQuota    = "WaitingForQuota"
 	ReasonDatacenterMissing  = "DatacenterMissing"
 	ReasonPresetMissing      = "PresetMissing"
+	ReasonProviderMissing    = "ProviderMissing"
 	ReasonSecretMissing      = "SecretMissing"
 	ReasonSSHKeyMissing      = "SSHKeyMissing"
 	ReasonClusterMissing     = "ClusterMissing"
@@ -86,6 +87,12 @@ func (k *SSHKey) StatusConditions() *[]metav1.Condition { return &k.Status.Condi
 
 // SetObservedGeneration does nothing: conditions carry their own.
 func (k *SSHKey) SetObservedGeneration(int64) {}
+
+// StatusConditions returns the conditions of the status.
+func (p *Preset) StatusConditions() *[]metav1.Condition { return &p.Status.Conditions }
+
+// SetObservedGeneration does nothing: conditions carry their own.
+func (p *Preset) SetObservedGeneration(int64) {}
 
 // StatusConditions returns the conditions of the status.
 func (u *User) StatusConditions() *[]metav1.Condition { return &u.Status.Conditions }

@@ -12,10 +12,13 @@ import (
 // Preset is credentials for a provider, which members of projects can use and not read.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
 // +kubebuilder:selectablefield:JSONPath=.spec.secretName
 // +kubebuilder:resource:scope=Cluster,categories=canopy
 // +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=.spec.provider
 // +kubebuilder:printcolumn:name="Projects",type=string,JSONPath=.spec.projects
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].status
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].reason
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=.metadata.creationTimestamp
 type Preset struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -23,6 +26,8 @@ type Preset struct {
 
 	// +required
 	Spec PresetSpec `json:"spec"`
+	// +optional
+	Status PresetStatus `json:"status,omitempty"`
 }
 
 // PresetSpec says where the credentials are and who may use them.
@@ -48,6 +53,19 @@ type PresetSpec struct {
 	// +kubebuilder:validation:MaxItems=500
 	// +kubebuilder:validation:items:MaxLength=50
 	Projects []string `json:"projects,omitempty"`
+}
+
+// PresetStatus is what the provider says of the credentials.
+type PresetStatus struct {
+	// verified is when the credentials were last found to be good at every Datacenter of the provider. They are tried when
+	// they, the preset or a Datacenter change, and every day. What they are tried for changes nothing.
+	//
+	// +optional
+	Verified *metav1.Time `json:"verified,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
 // PresetList is a list of Presets.

@@ -14,6 +14,7 @@ import (
 	"canopy.dev/canopy/internal/gateway"
 	"canopy.dev/canopy/internal/loadbalancer"
 	"canopy.dev/canopy/internal/localvolume"
+	"canopy.dev/canopy/internal/machine/clouds"
 	"canopy.dev/canopy/internal/master"
 	"canopy.dev/canopy/internal/seed"
 )
@@ -25,7 +26,9 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(master.NewCommand(), apiserver.NewCommand(), seed.NewCommand(), gateway.NewCommand(), localvolume.NewCommand(), loadbalancer.NewCommand())
+	// The command canopy has parts of the master and of the API in it, and not the clouds' SDKs: only here are they known to both.
+	known := clouds.All()
+	root.AddCommand(master.NewCommand(known), apiserver.NewCommand(known), seed.NewCommand(), gateway.NewCommand(), localvolume.NewCommand(), loadbalancer.NewCommand())
 	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		root.PrintErrln("Error: " + err.Error())
 		os.Exit(1)

@@ -716,6 +716,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/presets/{name}/offers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say what can be had at a datacenter: sizes, images, networks
+         * @description The provider is asked with the preset's credentials, which nobody sees; answers are two minutes old at the most. Providers that are no clouds have nothing to choose from. Needs the right to create clusters in the project, which is what presets are for.
+         */
+        get: operations["getOffers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/quota": {
         parameters: {
             query?: never;
@@ -3508,6 +3528,18 @@ export interface components {
             /** @description uid is never given to another object. */
             readonly uid?: string;
         };
+        Offer: {
+            description?: string;
+            name: string;
+        };
+        Offers: {
+            images?: components["schemas"]["Offer"][];
+            networks?: components["schemas"]["Offer"][];
+            places?: components["schemas"]["Offer"][];
+            sizes?: components["schemas"]["Size"][];
+            subnets?: components["schemas"]["Offer"][];
+            zones?: components["schemas"]["Offer"][];
+        };
         Operation: {
             /**
              * Format: int64
@@ -3591,6 +3623,8 @@ export interface components {
             metadata?: components["schemas"]["ObjectMeta"];
             /** @description PresetSpec says where the credentials are and who may use them. */
             spec: components["schemas"]["PresetSpec"];
+            /** @description PresetStatus is what the provider says of the credentials. */
+            readonly status?: components["schemas"]["PresetStatus"];
         };
         PresetList: {
             /** @description The objects of this page. */
@@ -3619,6 +3653,50 @@ export interface components {
              *     seeds of the clusters that use the preset.
              */
             secretName: string;
+        };
+        /** @description PresetStatus is what the provider says of the credentials. */
+        PresetStatus: {
+            conditions?: {
+                /**
+                 * Format: date-time
+                 * @description lastTransitionTime is the last time the condition transitioned from one status to another.
+                 *     This should be when the underlying condition changed.  If that is not known, then using the time when the API field changed is acceptable.
+                 */
+                lastTransitionTime: string;
+                /**
+                 * @description message is a human readable message indicating details about the transition.
+                 *     This may be an empty string.
+                 */
+                message: string;
+                /**
+                 * Format: int64
+                 * @description observedGeneration represents the .metadata.generation that the condition was set based upon.
+                 *     For instance, if .metadata.generation is currently 12, but the .status.conditions[x].observedGeneration is 9, the condition is out of date
+                 *     with respect to the current state of the instance.
+                 */
+                observedGeneration?: number;
+                /**
+                 * @description reason contains a programmatic identifier indicating the reason for the condition's last transition.
+                 *     Producers of specific condition types may define expected values and meanings for this field,
+                 *     and whether the values are considered a guaranteed API.
+                 *     The value should be a CamelCase string.
+                 *     This field may not be empty.
+                 */
+                reason: string;
+                /**
+                 * @description status of the condition, one of True, False, Unknown.
+                 * @enum {string}
+                 */
+                status: "True" | "False" | "Unknown";
+                /** @description type of condition in CamelCase or in foo.example.com/CamelCase. */
+                type: string;
+            }[];
+            /**
+             * Format: date-time
+             * @description verified is when the credentials were last found to be good at every Datacenter of the provider. They are tried when
+             *     they, the preset or a Datacenter change, and every day. What they are tried for changes nothing.
+             */
+            verified?: string;
         };
         Problem: {
             /**
@@ -4366,6 +4444,29 @@ export interface components {
             issuer: string;
             /** @description Who is logged in. */
             user: string;
+        };
+        Size: {
+            architecture?: string;
+            /** Format: int64 */
+            cpus: number;
+            currency?: string;
+            description?: string;
+            /**
+             * @description A quantity as in Kubernetes.
+             * @example 4
+             * @example 8Gi
+             */
+            disk?: string;
+            /** Format: int64 */
+            gpus?: number;
+            /**
+             * @description A quantity as in Kubernetes.
+             * @example 4
+             * @example 8Gi
+             */
+            memory: string;
+            name: string;
+            pricePerHour?: string;
         };
         TerminalMessage: {
             /**
@@ -7436,6 +7537,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PresetList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOffers: {
+        parameters: {
+            query: {
+                /** @description Where the machines would be: one of the preset's provider that the project may use. */
+                datacenter: string;
+            };
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Offers"];
                 };
             };
             /** @description Error */

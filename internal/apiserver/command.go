@@ -24,9 +24,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/dashboard"
 	"canopy.dev/canopy/internal/login"
+	"canopy.dev/canopy/internal/machine"
 )
 
 // flags are what the command is told.
@@ -39,11 +41,12 @@ type flags struct {
 	publicURL string
 	issuer    bool
 	version   string
+	clouds    map[hostingv1alpha1.ProviderName]machine.Cloud
 }
 
-// NewCommand returns the command that serves the API.
-func NewCommand() *cobra.Command {
-	var f flags
+// NewCommand returns the command that serves the API, which asks the clouds that there are.
+func NewCommand(clouds map[hostingv1alpha1.ProviderName]machine.Cloud) *cobra.Command {
+	f := flags{clouds: clouds}
 	logs := textlogger.NewConfig()
 	cmd := &cobra.Command{
 		Use:   "api",
@@ -84,7 +87,9 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	server, err := New(Options{Config: config, Authenticator: logins, Handlers: handlers, Pages: dashboard.Handler(), PublicURL: f.publicURL, Version: f.version})
+	server, err := New(Options{
+		Config: config, Authenticator: logins, Handlers: handlers, Pages: dashboard.Handler(), PublicURL: f.publicURL, Version: f.version, Clouds: f.clouds,
+	})
 	if err != nil {
 		return err
 	}

@@ -90,9 +90,7 @@ func (s *Server) reachable(ctx context.Context, verb, subresource string, at pla
 		return nil, err
 	}
 	if cluster.Status.Endpoint == "" || cluster.Status.CertificateAuthority == "" {
-		p := problem(CodeConflict, "cluster %s has no API yet", at.Name)
-		p.Hint = "Its condition Ready says what it waits for; ask again then."
-		return nil, p
+		return nil, problem(CodeNotReady, "cluster %s has no API yet", at.Name)
 	}
 	return cluster, nil
 }

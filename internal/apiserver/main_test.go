@@ -27,7 +27,9 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
+	"canopy.dev/canopy/internal/machine"
 	"canopy.dev/canopy/internal/master"
 	"canopy.dev/canopy/internal/testenv"
 )
@@ -84,7 +86,9 @@ func setUp(ctx context.Context) error {
 	go func() {
 		_ = master.Run(ctx, &kubeConfig, master.Options{HealthAddress: "0", MetricsAddress: "0", Workers: 4, ProbePeriod: time.Minute})
 	}()
-	shared, err = startServer(ctx, Options{Config: &serverConfig, Authenticator: byName{}, Version: "test"})
+	shared, err = startServer(ctx, Options{
+		Config: &serverConfig, Authenticator: byName{}, Version: "test", Clouds: map[hostingv1alpha1.ProviderName]machine.Cloud{hostingv1alpha1.ProviderHetzner: cloud},
+	})
 	return err
 }
 
@@ -107,6 +111,8 @@ type testServer struct {
 
 	kube client.WithWatch
 	url  string
+	// kill ends it as a process that is killed ends: nobody is told.
+	kill func()
 }
 
 func startServer(ctx context.Context, opts Options) (*testServer, error) {
@@ -124,7 +130,10 @@ func startServer(ctx context.Context, opts Options) (*testServer, error) {
 	}
 	web := httptest.NewServer(s.Handler())
 	context.AfterFunc(ctx, web.Close)
-	return &testServer{Server: s, kube: kube, url: web.URL}, nil
+	return &testServer{Server: s, kube: kube, url: web.URL, kill: func() {
+		_ = web.Listener.Close()
+		web.CloseClientConnections()
+	}}, nil
 }
 
 // answer is what came back.

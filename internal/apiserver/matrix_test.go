@@ -62,7 +62,7 @@ var otherExpectations = map[string]string{
 	"listAllClusters": everybody, "getSelf": everybody, "getVersion": everybody, "watch": inProject,
 	"listProjectAuditRecords": inProject, "exportProjectAuditRecords": inProject, "listProjectOperations": inProject, "getProjectOperation": inProject,
 	"listPlatformAuditRecords": watchers, "exportPlatformAuditRecords": watchers, "listPlatformOperations": watchers, "getPlatformOperation": watchers,
-	"listProjectDatacenters": inProject, "listProjectPresets": inProject,
+	"listProjectDatacenters": inProject, "listProjectPresets": inProject, "getOffers": editors,
 	"listMembers": inProject, "addMember": owners, "setMember": owners, "removeMember": owners,
 	"getQuota": inProject, "listProjectEvents": inProject, "listClusterEvents": inProject, "getUpgrades": inProject,
 	"listMachines": inProject, "listNodes": inProject,
@@ -230,7 +230,13 @@ func (d documented) ask(t *testing.T, c caller) int {
 	if obj := matrixObjects()[d.kind()]; obj != nil {
 		name = obj.GetName()
 	}
+	if d.kind() == "offers" {
+		name = "matrix"
+	}
 	path := strings.NewReplacer("{project}", "matrix", "{cluster}", "shop", "{name}", name, "{token}", "token-a", "{member}", url.PathEscape("User:"+people['v'])).Replace(d.path)
+	if d.kind() == "offers" {
+		path += "?datacenter=matrix"
+	}
 	if d.OperationID == "watch" {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()

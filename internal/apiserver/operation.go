@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
 )
@@ -155,6 +156,7 @@ func needsSomebody(reason string) bool {
 		v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonUnsupportedVersion, v1alpha1.ReasonDatacenterMissing, v1alpha1.ReasonPresetMissing,
 		v1alpha1.ReasonSecretMissing, v1alpha1.ReasonSSHKeyMissing, v1alpha1.ReasonSeedMissing, v1alpha1.ReasonSeedDrained,
 		v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonForbidden,
+		hostingv1alpha1.ReasonUnauthenticated, hostingv1alpha1.ReasonUnauthorized, hostingv1alpha1.ReasonQuotaExceeded, hostingv1alpha1.ReasonConfiguration,
 	}, reason)
 }
 

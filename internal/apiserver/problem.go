@@ -41,6 +41,17 @@ const (
 	CodeTimeout              Code = "ERR_TIMEOUT"
 	CodeUnavailable          Code = "ERR_UNAVAILABLE"
 	CodeInternal             Code = "ERR_INTERNAL"
+	CodeNotReady             Code = "ERR_NOT_READY"
+
+	// Those of clouds.
+	CodeInfraUnauthenticated Code = "ERR_INFRA_UNAUTHENTICATED"
+	CodeInfraUnauthorized    Code = "ERR_INFRA_UNAUTHORIZED"
+	CodeInfraQuotaExceeded   Code = "ERR_INFRA_QUOTA_EXCEEDED"
+	CodeInfraDepleted        Code = "ERR_INFRA_RESOURCES_DEPLETED"
+	CodeInfraRateLimited     Code = "ERR_INFRA_RATE_LIMITS_EXCEEDED"
+	CodeInfraDependencies    Code = "ERR_INFRA_DEPENDENCIES"
+	CodeInfraConfiguration   Code = "ERR_INFRA_CONFIGURATION_PROBLEM"
+	CodeInfraUnavailable     Code = "ERR_INFRA_UNAVAILABLE"
 )
 
 // Who has to act on a problem.
@@ -79,6 +90,15 @@ var problemKinds = map[Code]problemKind{
 	CodeTimeout:              {http.StatusGatewayTimeout, "It took too long", ownerOperator, true, "Try again; if it stays so, tell the operator the requestId."},
 	CodeUnavailable:          {http.StatusServiceUnavailable, "The platform cannot answer now", ownerOperator, true, "Try again; if it stays so, tell the operator the requestId."},
 	CodeInternal:             {http.StatusInternalServerError, "This is a defect of the server", ownerOperator, false, "Tell the operator the requestId."},
+	CodeNotReady:             {http.StatusConflict, "It is not that far yet", ownerUser, true, "Its condition Ready says what it waits for; try again then."},
+	CodeInfraUnauthenticated: {http.StatusConflict, "The cloud does not know the preset's credentials", ownerOperator, false, "Have an administrator put valid credentials into the preset's Secret, or use another preset."},
+	CodeInfraUnauthorized:    {http.StatusConflict, "The preset's credentials may not do this at the cloud", ownerOperator, false, "Have an administrator give them the permission that the detail names, or use another preset."},
+	CodeInfraQuotaExceeded:   {http.StatusConflict, "The quota of the cloud account is exceeded", ownerUser, false, "Ask for less, free something in the account, or have its owner raise the quota at the cloud."},
+	CodeInfraDepleted:        {http.StatusConflict, "The cloud has no more of this here now", ownerUser, true, "Choose another size, zone or datacenter, or try again later."},
+	CodeInfraRateLimited:     {http.StatusServiceUnavailable, "The cloud account is asked too often", ownerOperator, true, "Try again in a minute; if it stays so, look for what else uses the account."},
+	CodeInfraDependencies:    {http.StatusConflict, "Something else at the cloud is in the way", ownerUser, true, "Remove what the detail names, and try again."},
+	CodeInfraConfiguration:   {http.StatusConflict, "The cloud does not have what is asked for", ownerUser, false, "Correct what the detail names: in what you asked for, in the preset, or have an administrator correct the datacenter."},
+	CodeInfraUnavailable:     {http.StatusBadGateway, "The cloud does not answer as it should", ownerOperator, true, "Try again; if it stays so, look at the cloud's own status page, and tell the operator the requestId."},
 }
 
 // Problem is what every error looks like: RFC 9457, with what a program needs to decide what to do next.

@@ -17,6 +17,7 @@ func (s *Server) routes() {
 	serveChoices(s)
 	serveMembers(s)
 	serveDetails(s)
+	serveOffers(s)
 	serveMachines(s)
 	serveMetrics(s)
 	serveLogs(s)

@@ -24,9 +24,6 @@ import (
 // schemaPrefix is where the document has its schemas.
 const schemaPrefix = "#/components/schemas/"
 
-// kindPackage is where generated Go clients find the kinds: they have no types of their own for them.
-const kindPackage = "canopy.dev/canopy/api/v1alpha1"
-
 // newRegistry returns the schemas of the document: the kinds have those of their CustomResourceDefinitions, so that a request
 // is checked by the rules by which it is stored; what is the API's own has those of its Go types.
 func newRegistry() (huma.Registry, error) {
@@ -97,19 +94,14 @@ func addKind(schemas map[string]*huma.Schema, kind string, definition *apiextens
 			continue
 		}
 		name := kind + strings.ToUpper(part[:1]) + part[1:]
-		schemas[name] = goType(schema.Properties[part], name)
+		schemas[name] = schema.Properties[part]
 		description := schema.Properties[part].Description
 		schema.Properties[part] = &huma.Schema{Ref: schemaPrefix + name, Description: description, ReadOnly: part == "status"}
 	}
 	schema.Properties["metadata"] = &huma.Schema{Ref: schemaPrefix + "ObjectMeta"}
 	schema.Properties["apiVersion"] = &huma.Schema{Type: huma.TypeString, Enum: []any{v1alpha1.GroupVersion.String()}}
 	schema.Properties["kind"] = &huma.Schema{Type: huma.TypeString, Enum: []any{kind}}
-	schemas[kind] = goType(schema, kind)
-}
-
-func goType(schema *huma.Schema, name string) *huma.Schema {
-	schema.Extensions = map[string]any{"x-go-type": "v1alpha1." + name, "x-go-type-import": map[string]string{"path": kindPackage}}
-	return schema
+	schemas[kind] = schema
 }
 
 // objectMeta is the part of Kubernetes' metadata that people see. Only the first few are theirs to write; the others may be sent
@@ -146,9 +138,6 @@ func objectMeta() *huma.Schema {
 			"managedFields":              shown(&huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}}),
 		},
 		AdditionalProperties: false,
-		Extensions: map[string]any{
-			"x-go-type": "metav1.ObjectMeta", "x-go-type-import": map[string]string{"path": "k8s.io/apimachinery/pkg/apis/meta/v1", "name": "metav1"},
-		},
 	}
 }
 
@@ -160,9 +149,6 @@ func serviceAccount() *huma.Schema {
 			"apiVersion": {Type: huma.TypeString, Enum: []any{"v1"}},
 			"kind":       {Type: huma.TypeString, Enum: []any{"ServiceAccount"}},
 			"metadata":   {Ref: schemaPrefix + "ObjectMeta"},
-		},
-		Extensions: map[string]any{
-			"x-go-type": "corev1.ServiceAccount", "x-go-type-import": map[string]string{"path": "k8s.io/api/core/v1", "name": "corev1"},
 		},
 	}
 }

@@ -32,8 +32,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/login"
+	"canopy.dev/canopy/internal/machine"
 )
 
 // Options is what a server is told.
@@ -50,6 +52,8 @@ type Options struct {
 	PublicURL string
 	// Version is that of the platform.
 	Version string
+	// Clouds say what can be had there.
+	Clouds map[hostingv1alpha1.ProviderName]machine.Cloud
 }
 
 // Server serves the API.
@@ -67,9 +71,12 @@ type Server struct {
 	// ownSeed asks the master's own cluster, where that is a seed.
 	ownSeed *seedClient
 	answers *answers
+	offers  *offers
 	// terminals counts the open ones.
 	terminals streamLimit
 	openShell openShell
+	// idleTerminal is how long one may be open in which nothing is typed.
+	idleTerminal time.Duration
 	// callers and strangers bound how often somebody asks.
 	callers, strangers *limits
 	// docs is the page that explains the API.
@@ -150,8 +157,8 @@ func New(opts Options) (*Server, error) {
 func newServer(opts Options) *Server {
 	return &Server{
 		opts: opts, scheme: Scheme(), feeds: map[reflect.Type]*feed{}, byKind: map[string]*feed{},
-		streams: newStreamLimit(mostStreams, mostStreamsOfOne), terminals: newStreamLimit(mostTerminals, mostTerminalsOfOne), openShell: openRealShell, closing: make(chan struct{}),
-		seeds: seedClients{byName: map[string]*seedClient{}}, answers: newAnswers(), callers: newLimits(perSecond, burst), strangers: newLimits(strangersPerSecond, strangersBurst),
+		streams: newStreamLimit(mostStreams, mostStreamsOfOne), terminals: newStreamLimit(mostTerminals, mostTerminalsOfOne), openShell: openRealShell, idleTerminal: idleTerminal, closing: make(chan struct{}),
+		seeds: seedClients{byName: map[string]*seedClient{}}, answers: newAnswers(), offers: newOffers(opts.Clouds), callers: newLimits(perSecond, burst), strangers: newLimits(strangersPerSecond, strangersBurst),
 	}
 }
 

@@ -181,7 +181,8 @@ func (c connection) send(ctx context.Context, kind websocket.MessageType, conten
 func (t *terminal) serve(ctx context.Context) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	idle := time.AfterFunc(idleTerminal, func() { end(fmt.Errorf("nothing was typed for %s", idleTerminal)) })
+	longest := t.server.idleTerminal
+	idle := time.AfterFunc(longest, func() { end(fmt.Errorf("nothing was typed for %s", longest)) })
 	defer idle.Stop()
 	sizes := make(sizes, 1)
 	typed, typing := io.Pipe()
@@ -190,7 +191,7 @@ func (t *terminal) serve(ctx context.Context) {
 		defer close(sizes)
 		defer func() { _ = typing.Close() }()
 		end(t.read(sizes, func(content []byte) error {
-			idle.Reset(idleTerminal)
+			idle.Reset(longest)
 			_, err := typing.Write(content)
 			return err
 		}))

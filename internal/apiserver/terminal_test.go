@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	batchv1 "k8s.io/api/batch/v1"
@@ -203,6 +204,23 @@ func TestATerminalIsAShellOfThePersonItself(t *testing.T) {
 		page := into[List[v1alpha1.AuditRecord]](t, shared.as(t, vera.Name).get("/api/v1/projects/shell/audit").is(t, http.StatusOK))
 		if r := page.Items[0]; r.Spec.Resource != "clusters/terminal" || r.Spec.User != ed.Name || r.Result.Status != http.StatusSwitchingProtocols {
 			t.Errorf("the newest record is %+v", r)
+		}
+	})
+	t.Run("one in which nothing is typed ends, and says so", func(t *testing.T) {
+		fake := &echo{make(chan shell.Options, 1), make(chan remotecommand.TerminalSize, 1), make(chan struct{})}
+		shared.openShell, shared.idleTerminal = fake.open, time.Second
+		defer func() { shared.idleTerminal = idleTerminal }()
+		signs(t, "project-shell")
+		conn, _ := dial(t, path, ed.Name+",staff") //nolint:bodyclose // dial sees to it
+		if err := conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"resize","columns":120,"rows":40}`)); err != nil {
+			t.Fatal(err)
+		}
+		m, _ := message(t, conn)
+		for ; m.Type != "end"; m, _ = message(t, conn) {
+			continue
+		}
+		if m.Message != "nothing was typed for 1s" {
+			t.Errorf("it ends because %s", m.Message)
 		}
 	})
 }

@@ -153,7 +153,7 @@ func TestKubeconfig(t *testing.T) {
 	eventually(t, "the cluster is known", func(context.Context) bool {
 		return vera.get("/api/v1/projects/access/clusters/demo").StatusCode == http.StatusOK
 	})
-	vera.get(path).isProblem(t, CodeConflict)
+	vera.get(path).isProblem(t, CodeNotReady)
 	shared.as(t, "eve@access").get(path).isProblem(t, CodeForbidden)
 	patch := []byte(`{"status":{"id":"abcdefghij","endpoint":"https://192.0.2.1:30043","tlsServerName":"abcdefghij.canopy.internal","certificateAuthority":"an authority"}}`)
 	if err := shared.kube.Status().Patch(t.Context(), cluster, client.RawPatch("application/merge-patch+json", patch)); err != nil {

@@ -90,7 +90,7 @@ func watchEventSchema(s *Server) *huma.Schema {
 	}
 	return &huma.Schema{Type: huma.TypeObject, Required: []string{"kind", "object"}, AdditionalProperties: false, Properties: map[string]*huma.Schema{
 		"kind": {Type: huma.TypeString}, "project": {Type: huma.TypeString},
-		"object": {Extensions: map[string]any{"oneOf": kinds, "x-go-type": "json.RawMessage"}},
+		"object": {Extensions: map[string]any{"oneOf": kinds}},
 	}}
 }
 

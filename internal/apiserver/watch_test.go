@@ -134,7 +134,16 @@ func TestAStreamIsResumed(t *testing.T) {
 		editor.do(http.MethodPatch, clusters+"/third", `{"metadata":{"labels":{"and":"on"}}}`, "If-Match", "*").is(t, http.StatusOK)
 		w = other.as(t, vera.Name).watch("kinds=clusters&project=stream", "Last-Event-ID", latest.id)
 		w.next("bookmark", "")
-		w.skipTo("modified", `"and":"on"`)
+		latest = w.skipTo("modified", `"and":"on"`)
+
+		other.kill() // in the middle of the stream
+		for range w.events {
+			continue
+		}
+		editor.do(http.MethodPatch, clusters+"/third", `{"metadata":{"labels":{"and":"dead"}}}`, "If-Match", "*").is(t, http.StatusOK)
+		w = shared.as(t, vera.Name).watch("kinds=clusters&project=stream", "Last-Event-ID", latest.id)
+		w.next("bookmark", "")
+		w.next("modified", `"and":"dead"`)
 	})
 }
 

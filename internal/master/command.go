@@ -12,12 +12,14 @@ import (
 	"k8s.io/klog/v2/textlogger"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/images"
+	"canopy.dev/canopy/internal/machine"
 )
 
-// NewCommand returns the command that runs the master manager.
-func NewCommand() *cobra.Command {
-	opts := Options{Images: Images{Prometheus: images.Ref("prometheus"), Alertmanager: images.Ref("alertmanager")}}
+// NewCommand returns the command that runs the master manager, with the clouds that there are.
+func NewCommand(clouds map[hostingv1alpha1.ProviderName]machine.Cloud) *cobra.Command {
+	opts := Options{Clouds: clouds, Images: Images{Prometheus: images.Ref("prometheus"), Alertmanager: images.Ref("alertmanager")}}
 	logs := textlogger.NewConfig()
 	cmd := &cobra.Command{
 		Use:   "master",

@@ -23,9 +23,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/identity"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/machine"
 )
 
 // Options is what a master manager is told.
@@ -40,6 +42,8 @@ type Options struct {
 	ProbePeriod time.Duration
 	// Images are installed on seeds.
 	Images Images
+	// Clouds try the credentials of presets.
+	Clouds map[hostingv1alpha1.ProviderName]machine.Cloud
 
 	// Clock is the real one outside of tests.
 	Clock clock.PassiveClock
@@ -106,6 +110,7 @@ func setupControllers(mgr ctrl.Manager, seeds *Connections, opts Options) error 
 		{userController, func() error { return setupUser(mgr) }},
 		{projectController, func() error { return setupProject(mgr, opts) }},
 		{sshKeyController, func() error { return setupSSHKey(mgr) }},
+		{presetController, func() error { return setupPreset(mgr, opts) }},
 		{seedController, func() error { return setupSeed(mgr, seeds, opts) }},
 		{clusterController, func() error { return setupCluster(mgr, seeds, opts) }},
 		{upgradeController, func() error { return setupUpgrade(mgr, opts) }},

@@ -276,4 +276,3 @@ func checkPools(in Input) error {
 	}
 	return nil
 }
-

@@ -5,6 +5,7 @@ import { KeySquare } from 'lucide-react';
 import { anyVersion, api, http, ifUnchanged, result, type Schema } from '../api';
 import { providers } from '../clusters/create/places';
 import { Age } from '../ui/Now';
+import { Ready } from '../ui/Ready';
 import { Objects } from './Objects';
 
 type Preset = Schema<'Preset'>;
@@ -38,6 +39,7 @@ export function AdminPresets() {
         { title: 'Name', cell: (preset) => <b style={{ fontWeight: 550 }}>{preset.metadata?.name}</b> },
         { title: 'Provider', cell: (preset) => providers[preset.spec.provider] ?? preset.spec.provider },
         { title: 'Secret', cell: (preset) => <span className="mono">{preset.spec.secretName}</span> },
+        { title: 'Status', cell: (preset) => <Ready conditions={preset.status?.conditions} /> },
         { title: 'For', cell: (preset) => (preset.spec.projects?.length ? preset.spec.projects.join(', ') : 'all projects') },
         { title: 'Age', right: true, cell: (preset) => <Age time={preset.metadata?.creationTimestamp} /> },
       ]}

@@ -7,6 +7,7 @@ import { api } from '../api';
 import { providers } from '../clusters/create/places';
 import { Age } from '../ui/Now';
 import { Page } from '../ui/Page';
+import { Ready } from '../ui/Ready';
 import { ResourceTable } from '../ui/ResourceTable';
 import { Empty } from '../ui/States';
 
@@ -33,6 +34,7 @@ export function Presets() {
           columns={[
             { title: 'Name', cell: (preset) => <b style={{ fontWeight: 550 }}>{preset.metadata?.name}</b> },
             { title: 'Provider', cell: (preset) => providers[preset.spec.provider] ?? preset.spec.provider },
+            { title: 'Status', cell: (preset) => <Ready conditions={preset.status?.conditions} /> },
             { title: 'For', cell: (preset) => (preset.spec.projects?.length ? preset.spec.projects.join(', ') : 'all projects') },
             { title: 'Age', right: true, cell: (preset) => <Age time={preset.metadata?.creationTimestamp} /> },
           ]}

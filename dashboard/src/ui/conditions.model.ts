@@ -31,6 +31,10 @@ const needsSomebody = new Set([
   'RoleMissing',
   'RoleRefused',
   'EndOfLife',
+  'InfraUnauthenticated',
+  'InfraUnauthorized',
+  'InfraQuotaExceeded',
+  'ConfigurationProblem',
 ]);
 
 /** good says whether a condition is as it should be. UpgradeAvailable is a hint, not a fault. */

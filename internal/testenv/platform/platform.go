@@ -62,9 +62,9 @@ func Start(ctx context.Context, config *rest.Config) (*Platform, error) {
 		return nil, err
 	}
 	go func() {
-		_ = master.Run(ctx, config, master.Options{HealthAddress: "0", MetricsAddress: "0", Workers: 4, ProbePeriod: time.Minute})
+		_ = master.Run(ctx, config, master.Options{HealthAddress: "0", MetricsAddress: "0", Workers: 4, ProbePeriod: time.Minute, Clouds: clouds()})
 	}()
-	server, err := apiserver.New(apiserver.Options{Config: own, Authenticator: byName{}, Version: deploy.Version(), PublicURL: "https://canopy.example.com"})
+	server, err := apiserver.New(apiserver.Options{Config: own, Authenticator: byName{}, Version: deploy.Version(), PublicURL: "https://canopy.example.com", Clouds: clouds()})
 	if err != nil {
 		return nil, err
 	}
