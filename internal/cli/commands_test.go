@@ -131,6 +131,7 @@ func TestErrorsHaveTheirCodes(t *testing.T) {
 	has(t, term.does(output.ExitUsage, "gte").err, "unknown command", "--help")
 	has(t, term.does(output.ExitUsage, "get", "clusters", "--frobnicate").err, "--help")
 	has(t, term.does(output.ExitUsage, "seed", "frobnicate").err, "add", "drain")
+	has(t, term.does(output.ExitUsage, "create", "member", "ben@example.com").err, `"role" not set`, "create member --help")
 	has(t, term.does(output.ExitForbidden, "get", "clusters", "-p", "another").err, "ERR_FORBIDDEN")
 	has(t, term.does(output.ExitUsage, "get", "clusters", "--context", "nowhere").err, "there are test")
 	has(t, term.does(output.ExitFailed, "apply", "-f", write(t, strings.Replace(manifest("bad"), "version: 1.37.2", "version: 1.37.2, colour: red", 1))).err, "colour")

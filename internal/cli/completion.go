@@ -67,16 +67,9 @@ func completeReferences(cmd *cobra.Command, args []string, toComplete string) ([
 
 // namesOf asks the platform, for as long as somebody likes to wait. It asks nobody to log in.
 func namesOf(cmd *cobra.Command, n *noun, prefix string) []string {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(contextOf(cmd)), completionBudget)
+	ctx, cancel := completionContext(cmd)
 	defer cancel()
-	var f clientFlags
-	for name, value := range map[string]*string{"context": &f.Context, "project": &f.Project, "cluster": &f.Cluster} {
-		if flag := cmd.Flag(name); flag != nil {
-			*value = flag.Value.String()
-		}
-	}
-	f.quiet = true
-	s, err := f.open(cmd)
+	s, err := completionSession(cmd)
 	if err != nil {
 		return nil
 	}
@@ -91,6 +84,28 @@ func namesOf(cmd *cobra.Command, n *noun, prefix string) []string {
 		}
 	}
 	return names
+}
+
+func completionContext(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(contextOf(cmd)), completionBudget)
+}
+
+// completionSession is the command as it is typed so far.
+func completionSession(cmd *cobra.Command) (*session, error) {
+	f := clientFlags{Overrides: config.Overrides{Context: flagValue(cmd, "context"), Project: flagValue(cmd, "project"), Cluster: flagValue(cmd, "cluster")}, quiet: true}
+	s, err := f.open(cmd)
+	if err == nil {
+		s.choice = choice{preset: flagValue(cmd, "preset"), datacenter: flagValue(cmd, "datacenter")}
+	}
+	return s, err
+}
+
+// flagValue is what was typed for a flag; empty: nothing was, or the command does not have it.
+func flagValue(cmd *cobra.Command, name string) string {
+	if flag := cmd.Flag(name); flag != nil {
+		return flag.Value.String()
+	}
+	return ""
 }
 
 func contextOf(cmd *cobra.Command) context.Context {

@@ -6,8 +6,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -43,7 +41,7 @@ the datacenter the only one that the project may use, if there is one only.
 
 Ctrl-C does not stop the cluster from being made. In the end your kubeconfig has a context for it.`,
 		Example: `  canopy create cluster demo
-  canopy create cluster shop --datacenter aws-frankfurt --preset aws --nodes 3 --machine '{"aws": {"instanceType": "m7i.large"}}'
+  canopy create cluster shop --datacenter aws-frankfurt --preset aws --nodes 3 --machine size=m7i.large,disk=100
   canopy create cluster shop --from-template standard
   canopy create cluster shop --dry-run=server -o yaml`,
 		Args: cobra.ExactArgs(1),
@@ -67,8 +65,9 @@ Ctrl-C does not stop the cluster from being made. In the end your kubeconfig has
 	flags.StringVar(&o.template, "from-template", "", "template of the project, or of the platform, as in canopy get templates")
 	flags.StringSliceVar(&o.sshKeys, "ssh-key", nil, "key whose holder may log in to machines, as in canopy get sshkeys; may be given more than once")
 	flags.Int32Var(&o.nodes, "nodes", 1, "how many machines the node pool has; 0: there is no pool")
-	flags.StringVar(&o.machine, "machine", "", "what the machines are at the provider, as in canopy explain nodepool.spec.provider, in JSON")
+	flags.StringVar(&o.machine, "machine", "", machineUsage)
 	complete(cmd, "datacenter", completeNames("datacenter"))
+	complete(cmd, "machine", completeMachine)
 	complete(cmd, "version", completeNames("release"))
 	complete(cmd, "preset", completeNames("preset"))
 	complete(cmd, "ssh-key", completeNames("sshkey"))
@@ -180,27 +179,6 @@ func (o *clusterOptions) templateOf(ctx context.Context, s *session, project str
 		err = s.client.Into(ctx, api.Request{Path: api.Path("templates", o.template)}, template)
 	}
 	return template.Spec, explain("reading the template "+o.template, err)
-}
-
-// machineAt reads what machines are, in JSON, which for the local provider needs not be said.
-func machineAt(datacenter *v1alpha1.Datacenter, text string) (hostingv1alpha1.Provider, error) {
-	var provider hostingv1alpha1.Provider
-	name := firstKey(datacenter.Spec.Provider)
-	switch {
-	case text == "" && name == "local":
-		text = `{"local": {}}`
-	case text == "":
-		return provider, &output.Error{
-			Exit: output.ExitUsage, What: fmt.Sprintf("say what machines the pool has at %s, with --machine", name),
-			Next: fmt.Sprintf("%s explain nodepool.spec.provider.%s; or make a cluster without nodes: --nodes 0", self(), name),
-		}
-	}
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&provider); err != nil {
-		return provider, output.Usage("--machine cannot be read: %v", err)
-	}
-	return provider, nil
 }
 
 // datacenter returns the datacenter of the name, or the only one that there is.

@@ -39,7 +39,8 @@ func newCreateNodePoolCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.Int32Var(&o.replicas, "replicas", 1, "how many machines")
 	flags.StringVar(&o.version, "version", "", "version of the kubelet; the default is that of the control plane, whatever it becomes")
-	flags.StringVar(&o.machine, "machine", "", "what the machines are at the provider, as in canopy explain nodepool.spec.provider, in JSON")
+	flags.StringVar(&o.machine, "machine", "", machineUsage)
+	complete(cmd, "machine", completeMachine)
 	flags.StringToStringVar(&o.labels, "label", nil, "label of the nodes, such as tier=web; may be given more than once")
 	flags.StringArrayVar(&o.taints, "taint", nil, "taint of the nodes, such as gpu=yes:NoSchedule; may be given more than once")
 	return cmd

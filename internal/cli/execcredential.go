@@ -33,10 +33,8 @@ func newExecCredentialCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if f.Context == "" {
-				if f.Context, err = wanted.context(); err != nil {
-					return err
-				}
+			if f.Context, err = wanted.context(f.Context); err != nil {
+				return err
 			}
 			s, err := f.open(cmd)
 			if err != nil {
@@ -84,14 +82,15 @@ func readExecInfo(text string) (execRequest, error) {
 	return wanted, nil
 }
 
-// context returns the context of the platform that the cluster is of; empty: the kubeconfig does not say, so it is the one that is chosen.
-func (r *execRequest) context() (string, error) {
-	if r.Spec.Cluster.Config.API == "" {
-		return "", nil
-	}
+// context returns the context of the platform that the cluster is of: the one that the kubeconfig names, unless that is called
+// something else since; empty: the kubeconfig does not say, so it is the one that is chosen.
+func (r *execRequest) context(named string) (string, error) {
 	file, err := config.Load()
 	if err != nil {
 		return "", err
+	}
+	if r.Spec.Cluster.Config.API == "" || named != "" && file.Find(named) != nil {
+		return named, nil
 	}
 	there := file.FindServer(r.Spec.Cluster.Config.API)
 	if there == nil {

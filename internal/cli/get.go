@@ -19,6 +19,7 @@ type getOptions struct {
 	clientFlags
 	output.Options
 
+	choice   choice
 	selector string
 	all      bool
 	watch    bool
@@ -36,12 +37,15 @@ func newGetCommand() *cobra.Command {
 Kinds are ` + sentence(nounNames(func(*noun) bool { return true })) + `.
 Each has a singular and a short name, too: canopy get cl, canopy get cluster/demo.
 
-Without a project, clusters of all your projects are listed. Where you have one project only, it need not be named.`,
+Without a project, clusters of all your projects are listed. Where you have one project only, it need not be named.
+
+Sizes, regions, zones, images, networks and subnets are what a provider has to choose from at a datacenter, with the credentials of a preset.`,
 		Example: `  canopy get clusters
   canopy get clusters -o wide --sort-by version
   canopy get cluster demo -o yaml
   canopy get clusters -l team=shop -o jsonpath='{.items[*].metadata.name}'
   canopy get nodepools --cluster demo
+  canopy get sizes --datacenter aws-frankfurt --preset aws
   canopy get clusters --watch`,
 		ValidArgsFunction: completeReferences,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,6 +55,7 @@ Without a project, clusters of all your projects are listed. Where you have one 
 	o.add(cmd)
 	o.addCluster(cmd)
 	o.AddFlags(cmd.Flags())
+	o.choice.add(cmd)
 	cmd.Flags().StringVarP(&o.selector, "selector", "l", "", "only what has these labels, such as team=shop,stage!=test")
 	cmd.Flags().BoolVarP(&o.all, "all-projects", "A", false, "of all your projects, whichever is chosen")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "go on with every change")
@@ -70,6 +75,7 @@ func (o *getOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	s.choice = o.choice
 	if o.watch {
 		return o.watchAll(cmd.Context(), s, references)
 	}

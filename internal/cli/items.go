@@ -107,6 +107,9 @@ func (s *session) find(ctx context.Context, ref reference) (item, error) {
 
 // collection reads the list of the things in a place.
 func (s *session) collection(ctx context.Context, n *noun, at place, query url.Values) (api.List, error) {
+	if n.offered {
+		return s.offered(ctx, at.project, n.segment(), s.choice)
+	}
 	path := n.collection(at.project, at.cluster)
 	if n.whole {
 		return s.client.Whole(ctx, path, query)

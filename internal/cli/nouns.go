@@ -35,7 +35,9 @@ type noun struct {
 	everywhere bool
 	readOnly   bool
 	// whole lists come in one piece, and what is in them is nowhere else to be read.
-	whole   bool
+	whole bool
+	// offered is for what a provider has to choose from, which the API has in one answer, all sorts together.
+	offered bool
 	columns []output.Column
 	row     func(*unstructured.Unstructured) ([]string, error)
 }

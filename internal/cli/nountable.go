@@ -145,11 +145,30 @@ var nouns = []noun{
 	},
 	{
 		name: "preset", plural: "presets", kind: "Preset", scope: global,
-		columns: columns("Name", "Provider", "Projects", "Age"),
+		columns: columns("Name", "Provider", "Status", "Verified", "Projects", "Age", "+Message"),
 		row: output.RowOf(func(p *v1alpha1.Preset) []string {
-			return []string{p.Name, string(p.Spec.Provider), cmp.Or(strings.Join(p.Spec.Projects, ","), "all"), age(p)}
+			verified := "never"
+			if at := p.Status.Verified; at != nil {
+				verified = since(at.Time) + " ago"
+			}
+			return []string{
+				p.Name, string(p.Spec.Provider), phase(p, p.Status.Conditions), verified, cmp.Or(strings.Join(p.Spec.Projects, ","), "all"), age(p),
+				readyOf(p.Status.Conditions).Message,
+			}
 		}),
 	},
+	{
+		name: "size", plural: "sizes", scope: inProject, readOnly: true, whole: true, offered: true,
+		columns: columns("Name", "CPUs", "Memory", "GPUs", "Disk", "Price-Per-Hour", "Architecture", "+Description"),
+		row: func(u *unstructured.Unstructured) ([]string, error) {
+			row, err := valuesAt("name", "cpus", "memory", "gpus", "disk", "pricePerHour", "architecture", "description")(u)
+			if currency, _, _ := unstructured.NestedString(u.Object, "currency"); currency != "" && row[5] != "" {
+				row[5] += " " + currency
+			}
+			return row, err
+		},
+	},
+	offer("region", "regions", "places"), offer("zone", "zones", ""), offer("image", "images", ""), offer("network", "networks", ""), offer("subnet", "subnets", ""),
 	{
 		name: "user", plural: "users", kind: "User", scope: global,
 		columns: columns("Name", "Email", "Rights", "Projects", "Age"),
@@ -176,6 +195,14 @@ var nouns = []noun{
 			"@spec.time", "spec.user", "spec.verb", "spec.resource", "spec.name", "result.status", "spec.fields", "spec.token", "spec.source", "spec.requestId",
 		),
 	},
+}
+
+// offer is a noun of what has a name and a description only; it is offered under another name than its plural, if there is one.
+func offer(name, plural, path string) noun {
+	return noun{
+		name: name, plural: plural, path: path, scope: inProject, readOnly: true, whole: true, offered: true,
+		columns: columns("Name", "Description"), row: valuesAt("name", "description"),
+	}
 }
 
 // columns makes columns of names; those with a + are wide.

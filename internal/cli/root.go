@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -121,6 +122,10 @@ func sentence(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
+// wrongUse is how the errors begin that cobra has no types for: of a command that there is not, of flags that are missing or do not
+// go together.
+var wrongUse = []string{"unknown command", "required flag(s)", "if any flags in the group"}
+
 // Main runs the command and returns its exit code.
 func Main(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	cmd := NewCommand() //nolint:contextcheck // commands are given theirs when they run
@@ -128,13 +133,13 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errOut io.Write
 	cmd.SetIn(in)
 	cmd.SetOut(out)
 	cmd.SetErr(errOut)
-	err := cmd.ExecuteContext(ctx)
+	ran, err := cmd.ExecuteContextC(ctx)
 	if err == nil {
 		return output.ExitOK
 	}
 	var known *output.Error
-	if !errors.As(err, &known) && strings.HasPrefix(err.Error(), "unknown command") {
-		err = &output.Error{Exit: output.ExitUsage, What: err.Error(), Next: self() + " --help", Err: err}
+	if !errors.As(err, &known) && slices.ContainsFunc(wrongUse, func(begin string) bool { return strings.HasPrefix(err.Error(), begin) }) {
+		err = &output.Error{Exit: output.ExitUsage, What: err.Error(), Next: ran.CommandPath() + " --help", Err: err}
 	}
 	if errors.Is(err, os.ErrPermission) && !errors.As(err, &known) {
 		err = &output.Error{Exit: output.ExitForbidden, What: err.Error(), Err: err}

@@ -53,7 +53,9 @@ func (f *clientFlags) addCluster(cmd *cobra.Command) {
 // session is one command at work: for whom, where, and how it speaks.
 type session struct {
 	current config.Current
-	client  *api.Client
+	// choice is where, and with which credentials, providers are asked what they offer.
+	choice choice
+	client *api.Client
 	// anonymous does not say who asks.
 	anonymous *api.Client
 	store     *credential.Store
@@ -86,6 +88,7 @@ func (f *clientFlags) openContext(cmd *cobra.Command, current config.Current) (*
 	if err != nil {
 		return nil, err
 	}
+	connection.Client.Told = s.told
 	s.client, s.anonymous, s.store, s.token = connection.Client, connection.Anonymous, connection.Store, connection.Token
 	return s, nil
 }

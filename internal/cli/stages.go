@@ -117,4 +117,5 @@ var incurable = []string{
 	v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonUnsupportedVersion, v1alpha1.ReasonForbidden, v1alpha1.ReasonDatacenterMissing,
 	v1alpha1.ReasonPresetMissing, v1alpha1.ReasonSSHKeyMissing, v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonSeedMissing,
 	v1alpha1.ReasonSeedDrained, v1alpha1.ReasonSecretMissing,
+	hostingv1alpha1.ReasonUnauthenticated, hostingv1alpha1.ReasonUnauthorized, hostingv1alpha1.ReasonQuotaExceeded, hostingv1alpha1.ReasonConfiguration,
 }

@@ -28,6 +28,9 @@ type Client struct {
 	// Server is the URL of the API, without a path.
 	Server string
 	HTTP   *http.Client
+	// Told is called with the headers of every answer that is no error, which may say more than the answer; nil: they are of no
+	// interest.
+	Told func(http.Header)
 }
 
 // ProblemError is an error that the API reported, by RFC 9457.
@@ -115,6 +118,9 @@ func (c *Client) Do(ctx context.Context, r Request) (*http.Response, error) {
 		return nil, unreachable(c.Server, err)
 	}
 	if resp.StatusCode < http.StatusBadRequest {
+		if c.Told != nil {
+			c.Told(resp.Header)
+		}
 		return resp, nil
 	}
 	defer resp.Body.Close()
