@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import react from '@vitejs/plugin-react';
 import type { Plugin } from 'vite';
@@ -27,12 +29,51 @@ function compressed(): Plugin {
   };
 }
 
+/** formed are what forms are made of. */
+const formed = [
+  'AnnouncementSpec',
+  'ClusterSetSpec',
+  'ClusterSpec',
+  'DatacenterSpec',
+  'NodePoolSpec',
+  'PresetSpec',
+  'ReleaseSpec',
+  'SeedSpec',
+  'UserSpec',
+];
+
+// schemas lets pages import what the API says of some kinds, without references: the build and the API are of one version.
+function schemas(): Plugin {
+  const id = 'virtual:schemas';
+  return {
+    name: 'schemas',
+    resolveId: (name) => (name === id ? `\0${id}` : undefined),
+    load(name) {
+      if (name !== `\0${id}`) return undefined;
+      const all = JSON.parse(readFileSync(join(import.meta.dirname, '../api/openapi.json'), 'utf8')).components.schemas;
+      const inline = (value: unknown): unknown => {
+        if (Array.isArray(value)) return value.map(inline);
+        if (typeof value !== 'object' || value === null) return value;
+        const { $ref, ...rest } = value as Record<string, unknown>;
+        const whole = typeof $ref === 'string' ? { ...all[$ref.split('/').at(-1) ?? ''], ...rest } : rest;
+        return Object.fromEntries(
+          Object.entries(whole)
+            .filter(([key]) => !key.startsWith('x-go-'))
+            .map(([key, of]) => [key, inline(of)]),
+        );
+      };
+      const picked = Object.fromEntries(formed.map((kind) => [kind, inline(all[kind])]));
+      return `export default JSON.parse(${JSON.stringify(JSON.stringify(picked))});`;
+    },
+  };
+}
+
 // CANOPY_API is the platform that `npm run dev` talks to, for example https://10.202.0.2:30443; without one it makes up its own.
 const platform = process.env.CANOPY_API;
 const proxy = { target: platform, secure: false, changeOrigin: true };
 
 export default defineConfig({
-  plugins: [react(), compressed(), ...(platform ? [] : [fakePlatform()])],
+  plugins: [react(), schemas(), compressed(), ...(platform ? [] : [fakePlatform()])],
   server: { host: '127.0.0.1', proxy: platform ? { '/api': proxy, '/auth': proxy, '/issuer': proxy } : undefined },
   build: { target: 'es2023', assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 800 },
   test: { include: ['src/**/*.test.ts'] },

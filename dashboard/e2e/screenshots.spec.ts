@@ -31,6 +31,8 @@ const pages: Record<string, string> = {
   sshkeys: '/projects/shop/sshkeys',
   presets: '/projects/shop/presets',
   templates: '/projects/shop/templates',
+  clustersets: '/projects/shop/clustersets',
+  clusterset: '/projects/shop/clustersets/shops',
   audit: '/projects/shop/audit',
   settings: '/projects/shop/settings',
   fleet: '/admin',
@@ -39,6 +41,8 @@ const pages: Record<string, string> = {
   'admin-presets': '/admin/presets',
   releases: '/admin/releases',
   users: '/admin/users',
+  announcements: '/admin/announcements',
+  'admin-settings': '/admin/settings',
   'not-found': '/nowhere',
 };
 

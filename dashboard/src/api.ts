@@ -33,7 +33,12 @@ async function asUser(request: Request): Promise<Response> {
   }
 }
 
-export const http = createFetchClient<paths>({ fetch: asUser, baseUrl: typeof location === 'undefined' ? '' : location.origin });
+export const http = createFetchClient<paths>({
+  fetch: asUser,
+  baseUrl: typeof location === 'undefined' ? '' : location.origin,
+  // Lists in an address are separated by commas.
+  querySerializer: { array: { style: 'form', explode: false } },
+});
 export const api = createClient(http);
 
 export const queryClient: QueryClient = new QueryClient({

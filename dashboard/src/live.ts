@@ -10,7 +10,20 @@ import { type Change, kindOf, patchList, places } from './live.model';
 import { refresh } from './session';
 
 /** kinds are what is watched, by the names that the API's stream has for them. */
-const kinds = ['clusters', 'nodepools', 'projects', 'seeds', 'datacenters', 'presets', 'releases', 'users', 'sshkeys', 'templates'];
+const kinds = [
+  'announcements',
+  'clusters',
+  'clustersets',
+  'datacenters',
+  'nodepools',
+  'presets',
+  'projects',
+  'releases',
+  'seeds',
+  'sshkeys',
+  'templates',
+  'users',
+];
 
 /** patience is after how many milliseconds without a sign of life a stream is taken for dead; the server gives one every 15 s. */
 const patience = 40_000;

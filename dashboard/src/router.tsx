@@ -130,6 +130,16 @@ const tree = root.addChildren([
     }),
     createRoute({
       getParentRoute: () => project,
+      path: 'clustersets',
+      component: lazyRouteComponent(() => import('./projects/ClusterSets'), 'ClusterSets'),
+    }),
+    createRoute({
+      getParentRoute: () => project,
+      path: 'clustersets/$set',
+      component: lazyRouteComponent(() => import('./projects/ClusterSet'), 'ClusterSet'),
+    }),
+    createRoute({
+      getParentRoute: () => project,
       path: 'audit',
       validateSearch: cut('after', 'from'),
       component: lazyRouteComponent(() => import('./projects/Audit'), 'Audit'),
@@ -162,6 +172,16 @@ const tree = root.addChildren([
       getParentRoute: () => admin,
       path: 'users',
       component: lazyRouteComponent(() => import('./admin/AdminUsers'), 'AdminUsers'),
+    }),
+    createRoute({
+      getParentRoute: () => admin,
+      path: 'announcements',
+      component: lazyRouteComponent(() => import('./admin/AdminAnnouncements'), 'AdminAnnouncements'),
+    }),
+    createRoute({
+      getParentRoute: () => admin,
+      path: 'settings',
+      component: lazyRouteComponent(() => import('./admin/AdminSettings'), 'AdminSettings'),
     }),
     createRoute({
       getParentRoute: () => admin,

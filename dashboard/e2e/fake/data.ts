@@ -19,6 +19,8 @@ export interface Data {
   users: Schemas['User'][];
   sshkeys: Schemas['SSHKey'][];
   templates: Schemas['ClusterTemplate'][];
+  clustersets: Schemas['ClusterSet'][];
+  announcements: Schemas['Announcement'][];
   serviceaccounts: Schemas['ServiceAccount'][];
   tokens: Record<string, Schemas['Token'][]>;
   audit: Schemas['AuditRecord'][];
@@ -447,6 +449,57 @@ export function makeData(size = 48): Data {
           },
           nodePools: [{ name: 'workers', replicas: 3, provider: { local: { resources: { requests: { cpu: '2', memory: '4Gi' } } } } }],
         },
+      },
+    ],
+    clustersets: [
+      {
+        apiVersion: 'canopy.dev/v1alpha1',
+        kind: 'ClusterSet',
+        metadata: meta('shops', 'project-shop'),
+        spec: {
+          template: { name: 'standard', scope: 'Project' },
+          clusters: [
+            { name: 'shop-prod' },
+            { name: 'shop-staging', nodePools: [{ name: 'workers', replicas: 5 }] },
+            { name: 'legacy-orders' },
+          ],
+          rollout: { revision: '5f1c', maxUnavailable: 1, minReadySeconds: 30 },
+        },
+        status: {
+          observedGeneration: 1,
+          revision: '9a42',
+          total: 3,
+          upToDate: 1,
+          lastChange: ago(86_400 * 2),
+          clusters: [
+            { name: 'shop-prod', state: 'Behind', changes: [{ field: 'spec.version', from: '"1.36.3"', to: '"1.37.2"' }] },
+            { name: 'shop-staging', state: 'UpToDate' },
+            {
+              name: 'legacy-orders',
+              state: 'ChangedByHand',
+              changes: [{ field: 'spec.coreDNS.replicas', from: '3', to: '2', changedBy: 'kubectl-edit' }],
+            },
+          ],
+          conditions: [condition('Ready', 'False', 'WaitingForApproval', '2 clusters differ from the template of revision 9a42', 700)],
+        },
+      },
+    ],
+    announcements: [
+      {
+        apiVersion: 'canopy.dev/v1alpha1',
+        kind: 'Announcement',
+        metadata: meta('new-york'),
+        spec: {
+          severity: 'Warning',
+          message: 'The seed in New York gets new disks on Sunday. Clusters go on; changes of them wait for about an hour.',
+          until: new Date(Date.now() + 86_400_000).toISOString().replace(/\.\d+Z$/, 'Z'),
+        },
+      },
+      {
+        apiVersion: 'canopy.dev/v1alpha1',
+        kind: 'Announcement',
+        metadata: meta('old-versions'),
+        spec: { message: '1.35 gets no fixes any more.', until: ago(86_400 * 3) },
       },
     ],
     serviceaccounts: [{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: meta('deploy', 'project-shop') }],

@@ -30,6 +30,8 @@ const kinds: Record<string, Kind> = {
   users: { kind: 'User', list: 'users' },
   sshkeys: { kind: 'SSHKey', list: 'sshkeys', project: true },
   templates: { kind: 'ClusterTemplate', list: 'templates', project: true },
+  clustersets: { kind: 'ClusterSet', list: 'clustersets', project: true },
+  announcements: { kind: 'Announcement', list: 'announcements' },
   serviceaccounts: { kind: 'ServiceAccount', list: 'serviceaccounts', project: true },
 };
 
@@ -177,7 +179,15 @@ export class Fake {
     }
     const namespace = project ? `project-${project}` : undefined;
     if (noun === 'quota') return send(200, d.projects.find((p) => p.metadata?.name === project)?.status?.quota ?? {});
-    if (noun === 'audit') return send(200, page(d.audit, query));
+    if (noun === 'audit')
+      return send(
+        200,
+        page(
+          d.audit.filter((r) => !query.get('failed') || (r.result?.status ?? 0) >= 400),
+          query,
+        ),
+      );
+    if (noun === 'clusters' && name === 'usage') return send(200, this.usage(query));
     if (noun === 'operations')
       return name
         ? send(
@@ -298,6 +308,8 @@ export class Fake {
     const errors = [];
     if (!/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(body?.metadata?.name ?? ''))
       errors.push({ location: 'body.metadata.name', message: 'must be lower-case letters, digits and dashes, and begin with a letter' });
+    if (noun === 'datacenters' && body.spec.provider?.aws && !/^[a-z]+-[a-z]+-\d$/.test(body.spec.provider.aws.region ?? ''))
+      errors.push({ location: 'body.spec.provider.aws.region', message: 'must be a region, such as eu-central-1' });
     if (noun === 'clusters' && body.spec.version && !this.data.releases.some((r) => r.metadata?.name === body.spec.version))
       errors.push({ location: 'body.spec.version', message: 'is not supported here' });
     return errors;
@@ -438,6 +450,37 @@ export class Fake {
     if (sub === 'components') return send(200, `I1128 19:00:00.000000 1 ${subname}.go:42] "Started" component="${subname}"\n`);
     if (sub === 'kubeconfig') return send(200, `apiVersion: v1\nkind: Config\nclusters: [{name: canopy-${project}/${name}}]\n`);
     return fail(404, 'ERR_NOT_FOUND', 'There is no such thing', sub);
+  }
+
+  /** usage is made up of the clusters' names, so that it is the same each time. */
+  private usage(query: URLSearchParams): Body {
+    const items = (query.get('clusters') ?? '').split(',').flatMap((name) => {
+      const cluster = this.data.clusters.find((c) => `${c.metadata?.namespace}/${c.metadata?.name}` === `project-${name}`);
+      if (!cluster) return [];
+      const [project, of] = name.split('/');
+      const nodes = cluster.status?.readyNodes ?? 0;
+      const down = cluster.status?.seed === 'nyc-1' || nodes === 0;
+      const phase = [...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0);
+      const now = Math.floor(Date.now() / 120_000) * 120;
+      const points = (share: number, there: number) =>
+        down
+          ? []
+          : Array.from({ length: 31 }, (_, i) => [
+              now - (30 - i) * 120,
+              there * share * (1 + 0.25 * Math.sin(i / 4 + phase) + 0.1 * Math.sin(i + phase)),
+            ]);
+      const share = 0.15 + (phase % 13) / 18;
+      return [
+        {
+          project,
+          cluster: of,
+          cpu: points(share, nodes * 2),
+          memory: points(0.3 + (phase % 7) / 14, nodes * 4 * 2 ** 30),
+          ...(down ? {} : { cpuAllocatable: nodes * 2, memoryAllocatable: nodes * 4 * 2 ** 30 }),
+        },
+      ];
+    });
+    return { items, totalSize: items.length, partial: [{ seed: 'nyc-1', reason: 'it does not answer: i/o timeout' }] };
   }
 
   private members(

@@ -27,6 +27,8 @@ const pages: [string, string][] = [
   ['/projects/shop/sshkeys', 'SHA256:'],
   ['/projects/shop/presets', 'aws-central'],
   ['/projects/shop/templates', 'patches on Sunday nights'],
+  ['/projects/shop/clustersets', 'waits for approval'],
+  ['/projects/shop/clustersets/shops', 'kubectl-edit'],
   ['/projects/shop/audit', 'ERR_FORBIDDEN'],
   ['/projects/shop/settings', 'Save quota'],
   ['/admin', 'Why clusters are not ready'],
@@ -35,6 +37,8 @@ const pages: [string, string][] = [
   ['/admin/presets', 'preset-hetzner'],
   ['/admin/releases', 'etcd loses a watch'],
   ['/admin/users', 'Sees everything'],
+  ['/admin/announcements', 'gets new disks'],
+  ['/admin/settings', 'Who looks after it'],
   ['/nowhere', 'There is no such page'],
 ];
 

@@ -6,7 +6,7 @@ import { anyVersion, api, http, ifUnchanged, result, type Schema } from '../api'
 import { providers } from '../clusters/create/places';
 import { Age } from '../ui/Now';
 import { Ready } from '../ui/Ready';
-import { Objects } from './Objects';
+import { Objects, useProjectNames } from './Objects';
 
 type Preset = Schema<'Preset'>;
 const path = (preset: Preset) => ({ name: preset.metadata?.name ?? '' });
@@ -14,6 +14,7 @@ const path = (preset: Preset) => ({ name: preset.metadata?.name ?? '' });
 /** AdminPresets are credentials for providers, and who may use them. */
 export function AdminPresets() {
   const reading = api.useQuery('get', '/api/v1/presets', { params: { query: { pageSize: 200 } } });
+  const projects = useProjectNames();
   return (
     <Objects<Preset>
       title="Presets"
@@ -21,11 +22,12 @@ export function AdminPresets() {
       noun="preset"
       icon={<KeySquare size={28} />}
       reading={reading}
+      form={{ schema: 'PresetSpec', names: providers, offers: { projects } }}
       blank={{
         apiVersion: 'canopy.dev/v1alpha1',
         kind: 'Preset',
         metadata: { name: '' },
-        spec: { provider: 'aws', secretName: '', projects: [] },
+        spec: {},
       }}
       empty="A preset names a Secret in canopy-system, so that nobody has to handle credentials."
       writes={{

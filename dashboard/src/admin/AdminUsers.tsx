@@ -24,7 +24,8 @@ export function AdminUsers() {
       noun="user"
       icon={<UserCog size={28} />}
       reading={reading}
-      blank={{ apiVersion: 'canopy.dev/v1alpha1', kind: 'User', metadata: { name: '' }, spec: { email: '' } }}
+      form={{ schema: 'UserSpec' }}
+      blank={{ apiVersion: 'canopy.dev/v1alpha1', kind: 'User', metadata: { name: '' }, spec: {} }}
       empty="Whoever signs in is here."
       writes={{
         create: (object) => result(http.POST('/api/v1/users', { body: object as never })),

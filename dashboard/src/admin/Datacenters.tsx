@@ -6,7 +6,7 @@ import { anyVersion, api, http, ifUnchanged, result, type Schema } from '../api'
 import { providers } from '../clusters/create/places';
 import { providerOf } from '../clusters/create/provider';
 import { Age } from '../ui/Now';
-import { Objects } from './Objects';
+import { Objects, useProjectNames } from './Objects';
 
 type Datacenter = Schema<'Datacenter'>;
 const path = (datacenter: Datacenter) => ({ name: datacenter.metadata?.name ?? '' });
@@ -14,6 +14,8 @@ const path = (datacenter: Datacenter) => ({ name: datacenter.metadata?.name ?? '
 /** Datacenters are where machines can be, and which seed looks after them. */
 export function Datacenters() {
   const reading = api.useQuery('get', '/api/v1/datacenters', { params: { query: { pageSize: 200 } } });
+  const projects = useProjectNames();
+  const seeds = api.useQuery('get', '/api/v1/seeds', { params: { query: { pageSize: 200 } } });
   return (
     <Objects<Datacenter>
       title="Datacenters"
@@ -21,11 +23,17 @@ export function Datacenters() {
       noun="datacenter"
       icon={<Building2 size={28} />}
       reading={reading}
+      form={{
+        schema: 'DatacenterSpec',
+        first: ['seed', 'provider', 'country', 'location', 'projects'],
+        names: providers,
+        offers: { projects, seed: seeds.data?.items.map((seed) => seed.metadata?.name ?? '') ?? [] },
+      }}
       blank={{
         apiVersion: 'canopy.dev/v1alpha1',
         kind: 'Datacenter',
         metadata: { name: '' },
-        spec: { seed: '', country: 'DE', location: '', provider: { local: {} } },
+        spec: {},
       }}
       empty="A datacenter names a seed and exactly one provider."
       writes={{

@@ -2,14 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Text } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
+import { Link, useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
 import { api, type Cluster, type Schema } from '../api';
 import { bytes, count, quantity, round } from '../format';
-import { find } from '../ui/conditions.model';
 import { Page, Section } from '../ui/Page';
 import { Failed, Loading } from '../ui/States';
 import { Status } from '../ui/Status';
-import { byReason, byVersion, type Count } from './model';
+import { WorldMap } from '../ui/WorldMap';
+import { byCode, byReason, byVersion, type Count, capacityOf, lookOf } from './model';
 
 /** Fleet is everything that the platform runs, at a glance. */
 export function Fleet() {
@@ -17,6 +18,7 @@ export function Fleet() {
   const waiting = api.useQuery('get', '/api/v1/clusters', { params: { query: { pageSize: 500, ready: 'False' } } });
   const unknown = api.useQuery('get', '/api/v1/clusters', { params: { query: { pageSize: 500, ready: 'Unknown' } } });
   const seeds = api.useQuery('get', '/api/v1/seeds', { params: { query: { pageSize: 200 } } });
+  const navigate = useNavigate();
   const error = clusters.error ?? seeds.error;
   if (error)
     return (
@@ -49,6 +51,10 @@ export function Fleet() {
           </Link>
         }
       >
+        <WorldMap
+          places={seeds.data.items.map((seed) => ({ name: seed.metadata?.name ?? '', country: seed.spec?.country, ...lookOf(seed) }))}
+          onChoose={() => void navigate({ to: '/admin/seeds' })}
+        />
         <div style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fill, minmax(250px, 1fr))', gap: 12 }}>
           {seeds.data.items.map((seed) => (
             <SeedCard key={seed.metadata?.name} seed={seed} />
@@ -61,11 +67,32 @@ export function Fleet() {
         <Section title="Why clusters are not ready">
           <Counts counts={byReason(troubled)} none="None is: every cluster is ready." tone="warn" />
         </Section>
+        <Errors />
+        <Section title="Capacity of all seeds" sub="What control planes ask for, of what there is.">
+          <div style={{ display: 'grid', gap: 12 }}>
+            <Share of={capacityOf(seeds.data.items, 'cpu')} unit="cpu" label="CPU" />
+            <Share of={capacityOf(seeds.data.items, 'memory')} unit="memory" label="Memory" />
+            <Share of={capacityOf(seeds.data.items, 'pods')} unit="cpu" label="Pods" />
+          </div>
+        </Section>
         <Section title="Versions" sub={total > 500 ? 'Of the first 500 clusters by name.' : undefined}>
           <Counts counts={byVersion(clusters.data.items)} none="There is no cluster yet." tone="good" />
         </Section>
       </div>
     </Page>
+  );
+}
+
+/** Errors counts what the API has refused since yesterday. */
+function Errors() {
+  const [since] = useState(() => new Date(Date.now() - 86_400_000).toISOString());
+  const failed = api.useQuery('get', '/api/v1/audit', { params: { query: { pageSize: 500, failed: true, since } } });
+  const more = (failed.data?.totalSize ?? 0) > 500;
+  return (
+    <Section title="Errors by code" sub={more ? 'Of the last 500 refused changes.' : 'Changes that were refused in the last 24 hours.'}>
+      {failed.error ? <Failed error={failed.error} /> : null}
+      {failed.data && <Counts counts={byCode(failed.data.items)} none="None: nothing was refused." tone="bad" />}
+    </Section>
   );
 }
 
@@ -91,16 +118,12 @@ function Figure({
 }
 
 function SeedCard({ seed }: { seed: Schema<'Seed'> }) {
-  const ready = find(seed.status?.conditions, 'Ready');
+  const look = lookOf(seed);
   const { capacity, clusters = 0 } = seed.status ?? {};
   return (
     <div className="card" style={{ padding: '12px 14px' }}>
       <div style={{ display: 'flex', justifyContent: 'space-between', gap: 8 }}>
-        <Status
-          tone={ready?.status === 'True' ? 'good' : ready ? 'bad' : 'busy'}
-          label={<b style={{ fontWeight: 600 }}>{seed.metadata?.name}</b>}
-          why={ready?.message}
-        />
+        <Status tone={look.tone} label={<b style={{ fontWeight: 600 }}>{seed.metadata?.name}</b>} why={look.text} />
         <Text size="xs" c="dimmed">
           {[seed.spec?.location, seed.spec?.country].filter(Boolean).join(', ')}
         </Text>

@@ -4,14 +4,16 @@
 import { Button } from '@mantine/core';
 import { Plus } from 'lucide-react';
 import { lazy, type ReactNode, Suspense, useState } from 'react';
+import { api } from '../api';
 import { useSelf } from '../me';
 import { ConfirmDelete } from '../ui/ConfirmDelete';
+import type { FormOf } from '../ui/EditObject';
 import { Page } from '../ui/Page';
 import { type Column, type Reading, ResourceTable } from '../ui/ResourceTable';
 import { type RowAction, RowMenu } from '../ui/RowMenu';
 import { Empty } from '../ui/States';
 
-const EditYaml = lazy(() => import('../ui/EditYaml'));
+const EditObject = lazy(() => import('../ui/EditObject'));
 
 interface Named {
   metadata?: { name?: string; resourceVersion?: string };
@@ -24,7 +26,7 @@ export interface Writes<T> {
   remove: (object: T) => Promise<unknown>;
 }
 
-/** Objects is the page of a kind that administrators look after: a list, and each object as text. */
+/** Objects is the page of a kind that administrators look after: a list, and each object as a form and as text. */
 export function Objects<T extends Named>({
   title,
   sub,
@@ -33,6 +35,7 @@ export function Objects<T extends Named>({
   reading,
   columns,
   writes,
+  form,
   blank,
   empty,
   goes,
@@ -46,6 +49,7 @@ export function Objects<T extends Named>({
   reading: Reading<T>;
   columns: Column<T>[];
   writes: Writes<T>;
+  form: FormOf;
   blank: object;
   empty: string;
   goes: (object: T) => ReactNode[];
@@ -72,7 +76,7 @@ export function Objects<T extends Named>({
         why={why}
         actions={[
           ...(actions?.(object) ?? []),
-          { label: 'Edit as YAML', onClick: () => edit(object) },
+          { label: 'Edit', onClick: () => edit(object) },
           { label: 'Delete', danger: true, onClick: () => remove(object) },
         ]}
       />
@@ -96,9 +100,11 @@ export function Objects<T extends Named>({
       </div>
       {editing && (
         <Suspense>
-          <EditYaml
+          <EditObject
             title={editing === 'new' ? `Add ${noun}` : `Edit ${name(editing)}`}
             object={editing === 'new' ? blank : editing}
+            form={form}
+            fresh={editing === 'new'}
             save={(object: T) => (editing === 'new' ? writes.create(object) : writes.replace(editing, object))}
             onClose={() => edit(undefined)}
           />
@@ -115,4 +121,10 @@ export function Objects<T extends Named>({
       )}
     </Page>
   );
+}
+
+/** useProjectNames are the projects that something can be for. */
+export function useProjectNames(): string[] {
+  const projects = api.useQuery('get', '/api/v1/projects', { params: { query: { pageSize: 500 } } });
+  return (projects.data?.items ?? []).map((project) => project.metadata?.name ?? '');
 }

@@ -39,7 +39,8 @@ export function Releases() {
       noun="release"
       icon={<Rocket size={28} />}
       reading={{ ...reading, data: newest }}
-      blank={{ apiVersion: 'canopy.dev/v1alpha1', kind: 'Release', metadata: { name: '1.37.2' }, spec: { endOfLife: '2027-10-28' } }}
+      form={{ schema: 'ReleaseSpec' }}
+      blank={{ apiVersion: 'canopy.dev/v1alpha1', kind: 'Release', metadata: { name: '' }, spec: {} }}
       empty="Without one, no cluster can be created."
       writes={{
         create: (object) => result(http.POST('/api/v1/releases', { body: object as never })),

@@ -33,11 +33,12 @@ export function Seeds() {
       noun="seed"
       icon={<Sprout size={28} />}
       reading={reading}
+      form={{ schema: 'SeedSpec', first: ['country', 'location', 'kubeconfigSecretName', 'address', 'drained'], hide: ['claims'] }}
       blank={{
         apiVersion: 'canopy.dev/v1alpha1',
         kind: 'Seed',
         metadata: { name: '' },
-        spec: { country: 'DE', location: '', kubeconfigSecretName: '' },
+        spec: {},
       }}
       empty="The command `canopy seed add` makes one of a kubeconfig, and checks it beforehand."
       writes={{

@@ -10,17 +10,8 @@ import { useRights } from '../me';
 import { Command } from '../ui/Copy';
 import { Section } from '../ui/Page';
 import { Failed } from '../ui/States';
+import { save } from '../ui/save';
 import { useCluster } from './Detail';
-
-/** save gives the reader a file. */
-export function save(name: string, content: string) {
-  const url = URL.createObjectURL(new Blob([content], { type: 'application/yaml' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
-}
 
 /** Access is how people and machines get into a cluster. */
 export function Access() {
@@ -28,7 +19,7 @@ export function Access() {
   const path = { project, name };
   const plain = useMutation({
     mutationFn: () => result(http.GET('/api/v1/projects/{project}/clusters/{name}/kubeconfig', { params: { path }, parseAs: 'text' })),
-    onSuccess: (text) => save(`${name}.kubeconfig`, text as string),
+    onSuccess: (text) => save(`${name}.kubeconfig`, text as string, 'application/yaml'),
   });
   const off = !reading.data?.status?.endpoint;
   return (
@@ -79,7 +70,7 @@ function Certificate({ off }: { off: boolean }) {
           parseAs: 'text',
         }),
       ),
-    onSuccess: (text) => save(`${name}-${role}.kubeconfig`, text as string),
+    onSuccess: (text) => save(`${name}-${role}.kubeconfig`, text as string, 'application/yaml'),
   });
   return (
     <Section

@@ -2,17 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Button, Group, Select, TextInput } from '@mantine/core';
-import { keepPreviousData } from '@tanstack/react-query';
+import { keepPreviousData, useMutation } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { Container, Plus, Search, SearchX } from 'lucide-react';
-import { useEffect, useState } from 'react';
-import { api, type Cluster, projectOf } from '../api';
+import { Container, Download, Plus, Search, SearchX } from 'lucide-react';
+import { type ReactNode, useEffect, useState } from 'react';
+import { api, type Cluster, http, projectOf, result, type Schema } from '../api';
+import { bytes } from '../format';
 import { useRights } from '../me';
 import { Age, useDebounced } from '../ui/Now';
 import { type Column, Pager, ResourceTable } from '../ui/ResourceTable';
+import { Sparkline } from '../ui/Sparkline';
 import { Empty } from '../ui/States';
+import { save } from '../ui/save';
+import { tell } from '../ui/tell';
 import { Bulk } from './Bulk';
+import { toCSV } from './csv';
+import { cores } from './live/charts.model';
 import { ClusterLink, ClusterStatus, Nodes, Version } from './Parts';
+import { keyOf, useUsage } from './usage';
 
 /** ListSearch is what the URL says of the list. */
 export interface ListSearch {
@@ -42,14 +49,7 @@ const pageSize = 50;
 export function ClusterTable({ project, search }: { project?: string; search: ListSearch }) {
   const navigate = useNavigate();
   const go = (next: ListSearch, replace = false) => navigate({ to: '.', search: next as never, replace });
-  const query = {
-    pageSize,
-    orderBy: search.order ?? 'name',
-    ...(search.search ? { search: search.search } : {}),
-    ...(search.ready ? { ready: search.ready } : {}),
-    ...(search.labels ? { labelSelector: search.labels } : {}),
-    ...(search.after ? { pageToken: search.after } : {}),
-  };
+  const query = { pageSize, ...filtersOf(search), ...(search.after ? { pageToken: search.after } : {}) };
   const options = { placeholderData: keepPreviousData };
   const all = api.useQuery('get', '/api/v1/clusters', { params: { query } }, { ...options, enabled: !project });
   const some = api.useQuery(
@@ -59,12 +59,16 @@ export function ClusterTable({ project, search }: { project?: string; search: Li
     { ...options, enabled: !!project },
   );
   const reading = project ? some : all;
+  const usage = useUsage(reading.data?.items);
+  const columns = columnsOf(usage);
   const [selected, select] = useState(new Set<string>());
   const filtered = !!(search.search || search.ready || search.labels);
   const chosen = reading.data?.items.filter((cluster) => selected.has(keyOf(cluster))) ?? [];
   return (
     <div className="card">
-      <Filters search={search} onChange={(next) => void go({ ...search, ...next, after: undefined, from: undefined }, true)} />
+      <Filters search={search} onChange={(next) => void go({ ...search, ...next, after: undefined, from: undefined }, true)}>
+        <Export project={project} search={search} />
+      </Filters>
       {chosen.length > 0 && <Bulk clusters={chosen} onDone={() => select(new Set())} />}
       <ResourceTable
         label="Clusters"
@@ -111,17 +115,46 @@ export function ClusterTable({ project, search }: { project?: string; search: Li
   );
 }
 
-function keyOf(cluster: Cluster): string {
-  return `${cluster.metadata?.namespace}/${cluster.metadata?.name}`;
+/** filtersOf is what a request says of the filters and the order. */
+function filtersOf(search: ListSearch) {
+  return {
+    orderBy: search.order ?? ('name' as const),
+    ...(search.search ? { search: search.search } : {}),
+    ...(search.ready ? { ready: search.ready } : {}),
+    ...(search.labels ? { labelSelector: search.labels } : {}),
+  };
 }
 
-const columns: Column<Cluster>[] = [
+const columnsOf = (usage: Map<string, Schema<'ClusterUsage'>>): Column<Cluster>[] => [
   { title: 'Name', cell: (cluster) => <ClusterLink cluster={cluster} /> },
   { title: 'Status', cell: (cluster) => <ClusterStatus cluster={cluster} /> },
   { title: 'Version', cell: (cluster) => <Version cluster={cluster} /> },
   { title: 'Datacenter', cell: (cluster) => cluster.spec.datacenter },
   { title: 'Seed', cell: (cluster) => cluster.status?.seed ?? '–' },
   { title: 'Nodes', right: true, cell: (cluster) => <Nodes cluster={cluster} /> },
+  {
+    title: 'CPU',
+    cell: (cluster) => {
+      const used = usage.get(keyOf(cluster));
+      return (
+        <Sparkline points={(used?.cpu ?? []) as [number, number][]} limit={used?.cpuAllocatable} write={cores} what="CPU of its nodes" />
+      );
+    },
+  },
+  {
+    title: 'Memory',
+    cell: (cluster) => {
+      const used = usage.get(keyOf(cluster));
+      return (
+        <Sparkline
+          points={(used?.memory ?? []) as [number, number][]}
+          limit={used?.memoryAllocatable}
+          write={bytes}
+          what="Memory of its nodes"
+        />
+      );
+    },
+  },
   { title: 'Age', right: true, cell: (cluster) => <Age time={cluster.metadata?.creationTimestamp} /> },
 ];
 
@@ -134,7 +167,7 @@ const projectColumn: Column<Cluster> = {
   ),
 };
 
-function Filters({ search, onChange }: { search: ListSearch; onChange: (next: ListSearch) => void }) {
+function Filters({ search, onChange, children }: { search: ListSearch; onChange: (next: ListSearch) => void; children: ReactNode }) {
   const [text, setText] = useState(search.search ?? '');
   const [labels, setLabels] = useState(search.labels ?? '');
   const settled = useDebounced(`${text}\n${labels}`, 250);
@@ -197,7 +230,39 @@ function Filters({ search, onChange }: { search: ListSearch; onChange: (next: Li
           { value: 'created', label: 'Oldest first' },
         ]}
       />
+      <div style={{ marginLeft: 'auto' }}>{children}</div>
     </Group>
+  );
+}
+
+/** Export saves all clusters that the filters leave, not only this page of them. */
+function Export({ project, search }: { project?: string; search: ListSearch }) {
+  const page = (pageToken?: string) => {
+    const query = { ...filtersOf(search), pageSize: 500, ...(pageToken ? { pageToken } : {}) };
+    return project
+      ? result(http.GET('/api/v1/projects/{project}/clusters', { params: { path: { project }, query } }))
+      : result(http.GET('/api/v1/clusters', { params: { query } }));
+  };
+  const saving = useMutation({
+    mutationFn: async () => {
+      const all: Cluster[] = [];
+      for (let next: string | undefined, begun = false; !begun || next; begun = true) {
+        const found = await page(next);
+        all.push(...found.items);
+        next = found.nextPageToken;
+      }
+      save(`clusters${project ? `-${project}` : ''}.csv`, toCSV(all), 'text/csv');
+    },
+  });
+  return (
+    <Button
+      variant="default"
+      leftSection={<Download size={15} />}
+      loading={saving.isPending}
+      onClick={() => void tell(saving.mutateAsync())}
+    >
+      Export CSV
+    </Button>
   );
 }
 

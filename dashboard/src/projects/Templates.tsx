@@ -15,7 +15,7 @@ import { ResourceTable } from '../ui/ResourceTable';
 import { RowMenu } from '../ui/RowMenu';
 import { Empty } from '../ui/States';
 
-const EditYaml = lazy(() => import('../ui/EditYaml'));
+const EditObject = lazy(() => import('../ui/EditObject'));
 type Template = Schema<'ClusterTemplate'>;
 
 const blank = {
@@ -118,7 +118,7 @@ export function Templates() {
       </div>
       {editing && (
         <Suspense>
-          <EditYaml
+          <EditObject
             title={editing === 'new' ? 'Create a template' : `Edit ${editing.metadata?.name}`}
             object={editing === 'new' ? blank : editing}
             save={save}

@@ -16,8 +16,10 @@ import {
   House,
   KeyRound,
   KeySquare,
+  Layers,
   LayoutTemplate,
   type LucideIcon,
+  Megaphone,
   Rocket,
   Settings,
   Sprout,
@@ -76,6 +78,9 @@ export function Navigation() {
           <Item to={`/projects/${project}/templates`} icon={LayoutTemplate}>
             Templates
           </Item>
+          <Item to={`/projects/${project}/clustersets`} icon={Layers}>
+            Cluster sets
+          </Item>
           <Item to={`/projects/${project}/audit`} icon={FileClock}>
             Audit
           </Item>
@@ -105,8 +110,14 @@ export function Navigation() {
           <Item to="/admin/users" icon={UserCog}>
             Users
           </Item>
+          <Item to="/admin/announcements" icon={Megaphone}>
+            Announcements
+          </Item>
           <Item to="/admin/audit" icon={FileClock}>
             Audit
+          </Item>
+          <Item to="/admin/settings" icon={Settings}>
+            Settings
           </Item>
         </>
       )}

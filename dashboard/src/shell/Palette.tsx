@@ -122,4 +122,6 @@ const pages: Target[] = [
   { label: 'Presets', sub: 'Platform', to: '/admin/presets' },
   { label: 'Releases', sub: 'Platform', to: '/admin/releases' },
   { label: 'Users', sub: 'Platform', to: '/admin/users' },
+  { label: 'Announcements', sub: 'Platform', to: '/admin/announcements' },
+  { label: 'Settings', sub: 'Platform', to: '/admin/settings' },
 ];

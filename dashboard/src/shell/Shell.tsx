@@ -21,6 +21,7 @@ import { exactTime } from '../format';
 import { useConnection } from '../live';
 import { signOut, useSession } from '../session';
 import { Elapsed } from '../ui/Now';
+import { Announcements } from './Announcements';
 import { Logo } from './Logo';
 import { Navigation } from './Navigation';
 import { Palette } from './Palette';
@@ -92,6 +93,7 @@ export function Shell() {
         <Navigation />
       </AppShell.Navbar>
       <AppShell.Main id="content">
+        <Announcements />
         <Outlet />
       </AppShell.Main>
       {searching && <Palette onClose={() => search(false)} />}

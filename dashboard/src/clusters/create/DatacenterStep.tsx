@@ -7,6 +7,7 @@ import { Building2 } from 'lucide-react';
 import { api } from '../../api';
 import { Section } from '../../ui/Page';
 import { Empty, Failed, Loading } from '../../ui/States';
+import { WorldMap } from '../../ui/WorldMap';
 import { flag, providers } from './places';
 import { providerOf, useDatacenters } from './provider';
 import type { StepProps } from './Wizard';
@@ -42,6 +43,16 @@ export function DatacenterStep({ project, draft, errors, onChange }: StepProps) 
             An administrator adds datacenters, and says which projects may use them.
           </Empty>
         )}
+        <WorldMap
+          places={offered.map((datacenter) => ({
+            name: datacenter.metadata?.name ?? '',
+            country: datacenter.spec.country,
+            tone: 'good',
+            text: [datacenter.spec.location, providers[providerOf(datacenter)]].filter(Boolean).join(', '),
+          }))}
+          chosen={draft.spec.datacenter}
+          onChoose={choose}
+        />
         <div
           role="radiogroup"
           aria-label="Datacenter"

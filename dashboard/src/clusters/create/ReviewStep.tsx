@@ -6,6 +6,7 @@ import { Facts, Section } from '../../ui/Page';
 import { CodeBlock } from '../../ui/YamlView';
 import { describeMachine } from '../pool.model';
 import { command, type Draft, named, poolBody, toYAML } from './model';
+import { toTerraform } from './terraform';
 
 /** ReviewStep shows the very same cluster in each way in which it could be made. */
 export function ReviewStep({ project, draft }: { project: string; draft: Draft }) {
@@ -32,12 +33,16 @@ export function ReviewStep({ project, draft }: { project: string; draft: Draft }
           <Tabs.List mb="sm">
             <Tabs.Tab value="yaml">YAML</Tabs.Tab>
             <Tabs.Tab value="command">Command</Tabs.Tab>
+            <Tabs.Tab value="terraform">Terraform</Tabs.Tab>
           </Tabs.List>
           <Tabs.Panel value="yaml">
             <CodeBlock text={yaml} what="YAML" maxHeight={360} />
           </Tabs.Panel>
           <Tabs.Panel value="command">
             <CodeBlock text={command(project, draft)} what="command" />
+          </Tabs.Panel>
+          <Tabs.Panel value="terraform">
+            <CodeBlock text={toTerraform(project, draft)} what="Terraform" maxHeight={360} />
           </Tabs.Panel>
         </Tabs>
       </Section>

@@ -20,8 +20,11 @@ export interface Chart {
   write: (value: number) => string;
 }
 
+/** cores writes an amount of CPU: 250 m, 1.5 cores. */
+export const cores = (value: number) => (value < 1 ? `${Math.round(value * 1000)} m` : `${round(value)} cores`);
+
 const writers: Record<Series['unit'], (value: number) => string> = {
-  cores: (value) => (value < 1 ? `${Math.round(value * 1000)} m` : `${round(value)} cores`),
+  cores,
   bytes,
   'requests/s': (value) => `${round(value)}/s`,
   ratio: (value) => `${round(value * 100)} %`,

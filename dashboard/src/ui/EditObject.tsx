@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: The Canopy Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import schemas from 'virtual:schemas';
+import { Button, Group, Modal, SegmentedControl, Stack, Textarea, TextInput } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
+import { useState } from 'react';
+import { parse, stringify } from 'yaml';
+import { asProblem, fieldErrors } from '../problem';
+import { type Look, SchemaForm } from './SchemaForm';
+import { Failed } from './States';
+import { pathsOf, type Values } from './schema.model';
+import { declared } from './YamlView';
+
+/** FormOf says which schema the spec of an object has, and how the form looks. */
+export interface FormOf extends Look {
+  schema: string;
+}
+
+type Edited = { metadata?: Values & { name?: string }; spec?: Values };
+
+/** EditObject changes an object in a form, or as text. save sends it; what the platform refuses is shown, and nothing is lost. */
+export default function EditObject({
+  title,
+  object,
+  form,
+  fresh,
+  save,
+  onClose,
+}: {
+  title: string;
+  object: object;
+  /** form is what the form is made of; none: there is text only. */
+  form?: FormOf;
+  /** fresh objects get their name here. */
+  fresh?: boolean;
+  save: (object: never) => Promise<unknown>;
+  onClose: () => void;
+}) {
+  const [edited, edit] = useState<Edited>(() => declared(object) as Edited);
+  const [text, setText] = useState(() => (form ? undefined : stringify(declared(object), { lineWidth: 0 })));
+  const [broken, setBroken] = useState('');
+  const mutation = useMutation({
+    mutationFn: async () => save((text === undefined ? edited : parse(text)) as never),
+    onSuccess: onClose,
+  });
+  const schema = form && schemas[form.schema];
+  const problem = mutation.error ? asProblem(mutation.error) : undefined;
+  const told = problem && schema && text === undefined ? fieldErrors(problem, ['metadata.name', ...pathsOf(schema, 'spec')]) : undefined;
+  const allOnFields = told && Object.keys(told.fields).length > 0 && told.rest.length === 0;
+  const turn = (to: string) => {
+    if (to === 'yaml') {
+      setText(stringify(edited, { lineWidth: 0 }));
+      return;
+    }
+    try {
+      edit(parse(text ?? '') as Edited);
+      setText(undefined);
+      setBroken('');
+    } catch (error) {
+      setBroken(String(error instanceof Error ? error.message : error));
+    }
+  };
+  return (
+    <Modal opened onClose={onClose} title={<b>{title}</b>} size={text === undefined ? 'lg' : 'xl'}>
+      <form
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          mutation.mutate();
+        }}
+      >
+        <Stack>
+          {schema && (
+            <SegmentedControl
+              size="xs"
+              style={{ alignSelf: 'flex-start' }}
+              aria-label="How to edit"
+              value={text === undefined ? 'form' : 'yaml'}
+              onChange={turn}
+              data={[
+                { value: 'form', label: 'Form' },
+                { value: 'yaml', label: 'YAML' },
+              ]}
+            />
+          )}
+          {schema && text === undefined ? (
+            <>
+              {fresh && (
+                <TextInput
+                  label="Name"
+                  description="It cannot be changed."
+                  withAsterisk
+                  data-autofocus
+                  value={edited.metadata?.name ?? ''}
+                  error={told?.fields['metadata.name']}
+                  onChange={(event) => edit({ ...edited, metadata: { ...edited.metadata, name: event.currentTarget.value } })}
+                />
+              )}
+              <SchemaForm
+                schema={schema}
+                value={edited.spec}
+                path="spec"
+                errors={told?.fields ?? {}}
+                look={form}
+                onChange={(spec) => edit({ ...edited, spec })}
+              />
+            </>
+          ) : (
+            <Textarea
+              aria-label="YAML"
+              data-autofocus
+              autosize
+              minRows={12}
+              maxRows={28}
+              value={text}
+              error={broken}
+              styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: 12.5 } }}
+              onChange={(event) => setText(event.currentTarget.value)}
+            />
+          )}
+          {problem && !allOnFields && <Failed error={problem} />}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              Cancel
+            </Button>
+            <Button type="submit" loading={mutation.isPending}>
+              Save
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
