@@ -26,6 +26,7 @@ const pages: Record<string, string> = {
   'wizard-2': '/projects/shop/clusters/new?step=1',
   'wizard-3': '/projects/shop/clusters/new?step=2',
   'wizard-4': '/projects/shop/clusters/new?step=3',
+  'wizard-cloud': '/projects/payments/clusters/new?step=2',
   members: '/projects/shop/members',
   serviceaccounts: '/projects/shop/serviceaccounts',
   sshkeys: '/projects/shop/sshkeys',
@@ -49,7 +50,13 @@ const pages: Record<string, string> = {
 const draft = {
   name: 'orders',
   spec: { datacenter: 'frankfurt', version: '1.37.2', sshKeys: ['ada'] },
-  pools: [{ name: '', replicas: 3, cpu: '2', memory: '4Gi' }],
+  pools: [{ name: '', replicas: 3, machine: { local: { resources: { requests: { cpu: '2', memory: '4Gi' } } } } }],
+};
+
+const cloud = {
+  name: 'ledger',
+  spec: { datacenter: 'frankfurt-aws', version: '1.37.2', preset: 'aws-central' },
+  pools: [{ name: '', replicas: 3, machine: { aws: { instanceType: 't3.large', spot: { maxPrice: '0.05' } } } }],
 };
 
 for (const scheme of ['light', 'dark'] as const) {
@@ -62,7 +69,8 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.getByRole('link', { name: /Continue/ }).waitFor();
     await shot('sign-in');
     fake.signedIn = true;
-    await page.addInitScript((text) => sessionStorage.setItem('draft/shop', text), JSON.stringify(draft));
+    await page.addInitScript((text) => sessionStorage.setItem('cluster-draft/shop', text), JSON.stringify(draft));
+    await page.addInitScript((text) => sessionStorage.setItem('cluster-draft/payments', text), JSON.stringify(cloud));
     const only = process.env.ONLY?.split(',');
     for (const [name, path] of Object.entries(pages)) {
       if (only && !only.includes(name)) continue;
@@ -71,5 +79,12 @@ for (const scheme of ['light', 'dark'] as const) {
       await page.waitForTimeout(250); // pictures of what has come to rest
       await shot(name);
     }
+    if (only && !only.includes('form')) return;
+    await page.goto('/admin/datacenters');
+    await page.getByRole('button', { name: 'Actions for frankfurt-aws' }).click();
+    await page.getByRole('menuitem', { name: 'Edit' }).click();
+    await page.getByLabel('Region').waitFor();
+    await page.waitForTimeout(400);
+    await shot('form');
   });
 }

@@ -40,6 +40,19 @@ export class Fake {
   signedIn = true;
   /** requests are those that have changed something. */
   requests: { method: string; path: string; body: Any }[] = [];
+  /** offers are what clouds sell, by preset; one that is not here is refused by its cloud. */
+  offers: Record<string, Any> = {
+    'aws-central': {
+      zones: [{ name: 'eu-central-1a' }, { name: 'eu-central-1b' }],
+      sizes: [
+        { name: 't3.medium', cpus: 2, memory: '4Gi', architecture: 'amd64', pricePerHour: '0.048', currency: 'USD' },
+        { name: 't3.large', cpus: 2, memory: '8Gi', architecture: 'amd64', pricePerHour: '0.096', currency: 'USD' },
+        { name: 'm7g.xlarge', cpus: 4, memory: '16Gi', architecture: 'arm64', pricePerHour: '0.195', currency: 'USD' },
+      ],
+      networks: [{ name: 'vpc-0a1b2c', description: 'shared' }],
+      subnets: [{ name: 'subnet-1', description: 'eu-central-1a' }],
+    },
+  };
   private streams = new Set<ServerResponse>();
   private serial = 5000;
   private server?: Server;
@@ -229,6 +242,12 @@ export class Fake {
       }
       if (method === 'DELETE') d.tokens[`${project}/${name}`] = tokens.filter((t) => t.id !== subname);
       return send(method === 'DELETE' ? 204 : 200, method === 'DELETE' ? undefined : page(tokens, query));
+    }
+    if (project && noun === 'presets' && sub === 'offers') {
+      const offers = this.offers[name ?? ''];
+      return offers
+        ? send(200, offers)
+        : fail(502, 'ERR_INFRA_UNAUTHENTICATED', 'The provider refuses the credentials', 'the token has been revoked');
     }
     if (project && (noun === 'datacenters' || noun === 'presets')) {
       const usable = (d[noun] as Any[]).filter((o) => !o.spec.projects?.length || o.spec.projects.includes(project));

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { readFileSync } from 'node:fs';
+import AxeBuilder from '@axe-core/playwright';
 import { expect, test } from '../fixtures';
 
 test('a datacenter is added in a form, the same is text, and what is refused is on its field', async ({ page, fake }) => {
@@ -15,10 +16,12 @@ test('a datacenter is added in a form, the same is text, and what is refused is 
   await page.getByRole('option', { name: 'AWS' }).click();
   await dialog.getByLabel('Region').fill('dublin');
   await dialog.getByLabel('Country').fill('IE');
+  const axe = new AxeBuilder({ page }).setLegacyMode().include('[role=dialog]').withTags(['wcag2a', 'wcag2aa', 'wcag21aa']);
+  expect((await axe.analyze()).violations.map((found) => `${found.id}: ${found.nodes.map((node) => node.html).join(' ')}`)).toEqual([]);
   await dialog.getByRole('button', { name: 'Save' }).click();
   await expect(dialog.getByText('must be a region, such as eu-central-1')).toBeVisible();
   await dialog.getByText('YAML', { exact: true }).click();
-  const text = dialog.getByLabel('YAML', { exact: true });
+  const text = dialog.getByRole('textbox', { name: 'YAML' });
   await text.fill((await text.inputValue()).replace('region: dublin', 'region: eu-west-1'));
   await dialog.getByText('Form', { exact: true }).click();
   await expect(dialog.getByLabel('Region')).toHaveValue('eu-west-1');
@@ -59,7 +62,9 @@ test('what clusters use is in the list, and the whole list can be saved', async 
   await expect(page.getByTitle(/^CPU of its nodes: .* of 6 cores/).first()).toBeVisible();
   const saved = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export CSV' }).click();
-  const lines = readFileSync(await (await saved).path(), 'utf8').trim().split('\r\n');
+  const lines = readFileSync(await (await saved).path(), 'utf8')
+    .trim()
+    .split('\r\n');
   expect(lines).toHaveLength(fake.data.clusters.length + 1);
 });
 

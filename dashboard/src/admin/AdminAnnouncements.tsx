@@ -3,7 +3,7 @@
 
 import { Megaphone } from 'lucide-react';
 import { anyVersion, api, http, ifUnchanged, result, type Schema } from '../api';
-import { exactTime } from '../format';
+import { shortTime } from '../format';
 import { phaseOf, toneOfAnnouncement } from '../ui/announce.model';
 import { useNow } from '../ui/Now';
 import { Chip, Status } from '../ui/Status';
@@ -36,7 +36,7 @@ export function AdminAnnouncements() {
       }}
       goes={() => ['the announcement, from every page at once']}
       columns={[
-        { title: 'Name', cell: (one) => <b style={{ fontWeight: 550 }}>{one.metadata?.name}</b> },
+        { title: 'Name', cell: (one) => <b style={{ fontWeight: 550, whiteSpace: 'nowrap' }}>{one.metadata?.name}</b> },
         { title: 'Message', cell: (one) => <span className="wrap">{one.spec.message}</span> },
         { title: 'Severity', cell: (one) => <Chip tone={toneOfAnnouncement(one)}>{one.spec.severity ?? 'Info'}</Chip> },
         {
@@ -46,9 +46,13 @@ export function AdminAnnouncements() {
             return <Status tone={phase === 'Shown' ? 'good' : phase === 'Planned' ? 'busy' : 'off'} label={phase} />;
           },
         },
-        { title: 'From', cell: (one) => (one.spec.from ? exactTime(one.spec.from) : 'at once') },
-        { title: 'Until', cell: (one) => (one.spec.until ? exactTime(one.spec.until) : 'it is deleted') },
+        { title: 'From', cell: (one) => <Time time={one.spec.from} none="at once" /> },
+        { title: 'Until', cell: (one) => <Time time={one.spec.until} none="it is deleted" /> },
       ]}
     />
   );
+}
+
+function Time({ time, none }: { time?: string | null; none: string }) {
+  return <span style={{ whiteSpace: 'nowrap' }}>{time ? shortTime(time) : none}</span>;
 }

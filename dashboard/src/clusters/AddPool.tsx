@@ -1,19 +1,26 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import schemas from 'virtual:schemas';
 import { Button, Group, Modal, Stack } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type Cluster, http, result } from '../api';
 import { asProblem, fieldErrors } from '../problem';
 import { Failed } from '../ui/States';
-import { poolBody } from './create/model';
-import { type PoolDraft, PoolFields } from './create/PoolFields';
+import { pathsOf } from '../ui/schema.model';
+import { emptyPool, type PoolDraft, poolBody } from './create/model';
+import { useOffers } from './create/offers';
+import { PoolFields } from './create/PoolFields';
+import { useProvider } from './create/provider';
 
 /** AddPool adds machines of another sort to a cluster. */
 export function AddPool({ project, cluster, onClose }: { project: string; cluster: Cluster; onClose: () => void }) {
   const name = cluster.metadata?.name ?? '';
-  const [pool, change] = useState<PoolDraft>({ name: `${name}-more`, replicas: 1, cpu: '2', memory: '4Gi' });
+  const provider = useProvider(project, cluster.spec.datacenter);
+  const choice = useOffers(project, provider, cluster.spec.datacenter, cluster.spec.preset);
+  const [changed, change] = useState<PoolDraft>();
+  const pool = changed ?? { ...emptyPool(provider), name: `${name}-more` };
   const mutation = useMutation({
     mutationFn: () =>
       result(
@@ -24,7 +31,9 @@ export function AddPool({ project, cluster, onClose }: { project: string; cluste
       ),
     onSuccess: onClose,
   });
-  const errors = mutation.error ? fieldErrors(asProblem(mutation.error), ['metadata.name', 'spec.replicas', 'spec.provider']) : undefined;
+  const schema = schemas.NodePoolSpec;
+  const told = mutation.error && schema ? fieldErrors(asProblem(mutation.error), ['metadata.name', ...pathsOf(schema, 'spec')]).fields : {};
+  const errors = Object.fromEntries(Object.entries(told).map(([at, message]) => [`pool.${at}`, message]));
   return (
     <Modal opened onClose={onClose} title={<b>Add a node pool to {name}</b>} size="lg">
       <form
@@ -34,15 +43,7 @@ export function AddPool({ project, cluster, onClose }: { project: string; cluste
         }}
       >
         <Stack>
-          <PoolFields
-            pool={pool}
-            onChange={change}
-            errors={{
-              name: errors?.fields['metadata.name'],
-              replicas: errors?.fields['spec.replicas'],
-              machine: errors?.fields['spec.provider'],
-            }}
-          />
+          <PoolFields pool={pool} onChange={change} path="pool" errors={errors} choice={choice} />
           {mutation.error && <Failed error={mutation.error} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>

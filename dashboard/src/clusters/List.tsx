@@ -129,8 +129,8 @@ const columnsOf = (usage: Map<string, Schema<'ClusterUsage'>>): Column<Cluster>[
   { title: 'Name', cell: (cluster) => <ClusterLink cluster={cluster} /> },
   { title: 'Status', cell: (cluster) => <ClusterStatus cluster={cluster} /> },
   { title: 'Version', cell: (cluster) => <Version cluster={cluster} /> },
-  { title: 'Datacenter', cell: (cluster) => cluster.spec.datacenter },
-  { title: 'Seed', cell: (cluster) => cluster.status?.seed ?? '–' },
+  { title: 'Datacenter', cell: (cluster) => <span style={{ whiteSpace: 'nowrap' }}>{cluster.spec.datacenter}</span> },
+  { title: 'Seed', cell: (cluster) => <span style={{ whiteSpace: 'nowrap' }}>{cluster.status?.seed ?? '–'}</span> },
   { title: 'Nodes', right: true, cell: (cluster) => <Nodes cluster={cluster} /> },
   {
     title: 'CPU',

@@ -6,6 +6,7 @@ import { useParams } from '@tanstack/react-router';
 import { Plus, UserCog } from 'lucide-react';
 import { useState } from 'react';
 import { anyVersion, api, http, queryClient, result, type Schema } from '../api';
+import { shortTime } from '../format';
 import { useRights } from '../me';
 import { ConfirmDelete } from '../ui/ConfirmDelete';
 import { Copy } from '../ui/Copy';
@@ -106,7 +107,7 @@ function Account({ project, name }: { project: string; name: string }) {
           },
           {
             title: 'Ends',
-            cell: (token) => new Date(token.expires).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' }),
+            cell: (token) => shortTime(token.expires),
           },
           {
             title: '',

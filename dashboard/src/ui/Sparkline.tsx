@@ -4,7 +4,7 @@
 import { path, top } from '../clusters/live/charts.model';
 
 type Point = [number, number];
-const width = 64;
+const width = 48;
 const height = 18;
 
 /** Sparkline is a line of a table: how something went, and how much it is of what there is. */
@@ -16,7 +16,7 @@ export function Sparkline({ points, limit, write, what }: { points: Point[]; lim
   const text = limit ? `${write(last[1])} of ${write(limit)}` : write(last[1]);
   return (
     <span
-      style={{ display: 'inline-flex', alignItems: 'center', gap: 8, whiteSpace: 'nowrap' }}
+      style={{ display: 'inline-flex', alignItems: 'center', gap: 8, whiteSpace: 'nowrap', verticalAlign: 'middle' }}
       title={`${what}: ${text}, over the last hour`}
       data-tone={share > 0.9 ? 'bad' : share > 0.8 ? 'warn' : 'good'}
     >

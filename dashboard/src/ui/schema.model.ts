@@ -139,3 +139,8 @@ export function fromLocal(text: string): string | undefined {
   const date = new Date(text);
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString().replace(/\.\d+Z$/, 'Z');
 }
+
+/** without leaves members out of an object. */
+export function without(schema: Schema, keys: string[]): Schema {
+  return { ...schema, properties: Object.fromEntries(Object.entries(schema.properties ?? {}).filter(([key]) => !keys.includes(key))) };
+}

@@ -8,6 +8,7 @@ import { api } from '../../api';
 import { Section } from '../../ui/Page';
 import { Empty, Failed, Loading } from '../../ui/States';
 import { WorldMap } from '../../ui/WorldMap';
+import { placed } from './model';
 import { flag, providers } from './places';
 import { providerOf, useDatacenters } from './provider';
 import type { StepProps } from './Wizard';
@@ -20,8 +21,7 @@ export function DatacenterStep({ project, draft, errors, onChange }: StepProps) 
   });
   const navigate = useNavigate();
   const offered = datacenters.data?.items ?? [];
-  const choose = (name: string) =>
-    onChange({ ...draft, spec: { ...draft.spec, datacenter: name, ...(name === draft.spec.datacenter ? {} : { preset: undefined }) } });
+  const choose = (name: string) => onChange(placed(draft, name, providerOf(offered.find((one) => one.metadata?.name === name))));
   return (
     <>
       {!!templates.data?.items.length && (
@@ -43,16 +43,6 @@ export function DatacenterStep({ project, draft, errors, onChange }: StepProps) 
             An administrator adds datacenters, and says which projects may use them.
           </Empty>
         )}
-        <WorldMap
-          places={offered.map((datacenter) => ({
-            name: datacenter.metadata?.name ?? '',
-            country: datacenter.spec.country,
-            tone: 'good',
-            text: [datacenter.spec.location, providers[providerOf(datacenter)]].filter(Boolean).join(', '),
-          }))}
-          chosen={draft.spec.datacenter}
-          onChoose={choose}
-        />
         <div
           role="radiogroup"
           aria-label="Datacenter"
@@ -88,6 +78,16 @@ export function DatacenterStep({ project, draft, errors, onChange }: StepProps) 
             {errors['spec.datacenter']}
           </Text>
         )}
+        <WorldMap
+          places={offered.map((datacenter) => ({
+            name: datacenter.metadata?.name ?? '',
+            country: datacenter.spec.country,
+            tone: 'good',
+            text: [datacenter.spec.location, providers[providerOf(datacenter)]].filter(Boolean).join(', '),
+          }))}
+          chosen={draft.spec.datacenter}
+          onChoose={choose}
+        />
       </Section>
     </>
   );

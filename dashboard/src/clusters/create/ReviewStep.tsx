@@ -5,7 +5,7 @@ import { Tabs } from '@mantine/core';
 import { Facts, Section } from '../../ui/Page';
 import { CodeBlock } from '../../ui/YamlView';
 import { describeMachine } from '../pool.model';
-import { command, type Draft, named, poolBody, toYAML } from './model';
+import { command, type Draft, named, toYAML } from './model';
 import { toTerraform } from './terraform';
 
 /** ReviewStep shows the very same cluster in each way in which it could be made. */
@@ -21,10 +21,7 @@ export function ReviewStep({ project, draft }: { project: string; draft: Draft }
             ['Datacenter', whole.spec.datacenter],
             ['Kubernetes', whole.spec.version],
             ...(whole.spec.preset ? ([['Preset', whole.spec.preset]] as [string, string][]) : []),
-            ...whole.pools.map((pool): [string, string] => [
-              `Pool ${pool.name}`,
-              `${pool.replicas} × ${describeMachine(poolBody('', pool).spec.provider)}`,
-            ]),
+            ...whole.pools.map((pool): [string, string] => [`Pool ${pool.name}`, `${pool.replicas} × ${describeMachine(pool.machine)}`]),
           ]}
         />
       </Section>

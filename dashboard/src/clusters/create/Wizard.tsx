@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import schemas from 'virtual:schemas';
 import { Alert, Button, Group, SegmentedControl, Stepper, Textarea } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
@@ -10,10 +11,12 @@ import { asProblem, fieldErrors } from '../../problem';
 import { useDebounced } from '../../ui/Now';
 import { Page } from '../../ui/Page';
 import { Failed } from '../../ui/States';
+import { pathsOf } from '../../ui/schema.model';
 import { ClusterStep } from './ClusterStep';
 import { DatacenterStep } from './DatacenterStep';
 import { clusterBody, type Draft, emptyDraft, fromTemplate, fromYAML, missing, named, poolBody, steps, toYAML } from './model';
 import { NodesStep } from './NodesStep';
+import { useProvider } from './provider';
 import { ReviewStep } from './ReviewStep';
 
 export interface StepProps {
@@ -23,11 +26,11 @@ export interface StepProps {
   onChange: (draft: Draft) => void;
 }
 
-const known = ['metadata.name', 'spec.datacenter', 'spec.version', 'spec.preset', 'spec.sshKeys'];
+const known = ['metadata.name', ...pathsOf(schemas.ClusterSpec ?? {}, 'spec')];
 
 /** useDraft is a draft that survives a reload of the page. */
 function useDraft(project: string): [Draft, (draft: Draft) => void, () => void] {
-  const key = `draft/${project}`;
+  const key = `cluster-draft/${project}`;
   const [draft, set] = useState<Draft>(() => {
     try {
       return JSON.parse(sessionStorage.getItem(key) ?? '') as Draft;
@@ -81,8 +84,10 @@ export function Wizard() {
       void navigate({ to: '.', search: { step: 1 } as never, replace: true });
     }
   }, [template.data]);
+  const provider = useProvider(project, draft.spec.datacenter);
   const settled = useDebounced(draft, 400);
-  const complete = [0, 1, 2].every((i) => Object.keys(missing(settled, i)).length === 0);
+  const lacks = (of: Draft, step: number) => Object.keys(missing(of, step, provider)).length > 0;
+  const complete = ![0, 1, 2].some((i) => lacks(settled, i));
   // The server says what it would say: names that are taken, versions, quota, admission.
   const check = api.useQuery(
     'post',
@@ -99,10 +104,10 @@ export function Wizard() {
   });
   const problem = creation.error ?? check.error;
   const told = problem ? fieldErrors(asProblem(problem), known) : { fields: {}, rest: [] };
-  const errors = { ...told.fields, ...(shown === step ? missing(draft, step) : {}) };
+  const errors = { ...told.fields, ...(shown === step ? missing(draft, step, provider) : {}) };
   const next = () => {
     show(step);
-    if (Object.keys(missing(draft, step)).length === 0) void go(step + 1);
+    if (!lacks(draft, step)) void go(step + 1);
   };
   const props: StepProps = { project, draft, errors, onChange: change };
   const written = text === undefined ? undefined : fromYAML(text);
@@ -167,7 +172,7 @@ export function Wizard() {
                 <Stepper.Step
                   key={label}
                   label={label}
-                  allowStepSelect={i <= step || [0, 1, 2].slice(0, i).every((j) => Object.keys(missing(draft, j)).length === 0)}
+                  allowStepSelect={i <= step || ![0, 1, 2].slice(0, i).some((j) => lacks(draft, j))}
                 />
               ))}
             </Stepper>

@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import schemas from 'virtual:schemas';
 import { parseAllDocuments, stringify } from 'yaml';
 import type { Cluster, NodePool, Schema } from '../../api';
-import { localMachine } from '../pool.model';
+import { quantity } from '../../format';
+import { localSize, type Machine, machineAt, needsPreset, providerIn } from '../pool.model';
 
 export interface PoolDraft {
   name: string;
   replicas: number;
-  cpu: string;
-  memory: string;
+  machine: Machine;
   /** other is what the form does not show: it was written as YAML, and stays. */
   other?: Partial<NodePool['spec']>;
 }
@@ -24,7 +25,21 @@ export interface Draft {
 export const steps = ['Datacenter', 'Cluster', 'Nodes', 'Review'] as const;
 
 export function emptyDraft(): Draft {
-  return { name: '', spec: { datacenter: '', version: '' }, pools: [{ name: '', replicas: 1, cpu: '2', memory: '4Gi' }] };
+  return { name: '', spec: { datacenter: '', version: '' }, pools: [emptyPool('')] };
+}
+
+export function emptyPool(provider: string): PoolDraft {
+  return { name: '', replicas: 1, machine: machineAt(provider) };
+}
+
+/** placed puts a draft into a datacenter: machines of another provider, and credentials for it, are of no use there. */
+export function placed(draft: Draft, datacenter: string, provider: string): Draft {
+  const fits = (pool: PoolDraft) => providerIn(pool.machine)[0] === provider;
+  return {
+    ...draft,
+    spec: { ...draft.spec, datacenter, ...(datacenter === draft.spec.datacenter ? {} : { preset: undefined, cloudNetwork: undefined }) },
+    pools: draft.pools.map((pool) => (fits(pool) ? pool : { ...pool, machine: machineAt(provider) })),
+  };
 }
 
 /** poolName is what the first pool is called as long as nobody says otherwise. */
@@ -37,8 +52,7 @@ export function clusterBody(draft: Draft) {
 }
 
 export function poolBody(cluster: string, pool: PoolDraft) {
-  const { provider, ...other } = pool.other ?? {};
-  return { metadata: { name: pool.name }, spec: { cluster, replicas: pool.replicas, provider: provider ?? localMachine(pool), ...other } };
+  return { metadata: { name: pool.name }, spec: { cluster, replicas: pool.replicas, provider: pool.machine, ...pool.other } };
 }
 
 /** named fills in the names of pools that nobody has named. */
@@ -48,8 +62,8 @@ export function named(draft: Draft): Draft {
 
 const namePattern = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
 
-/** missing says what a step still needs, by field. The server has the last word. */
-export function missing(draft: Draft, step: number): Record<string, string> {
+/** missing says what a step still needs, by field. provider is the datacenter's, where it is known. The server has the last word. */
+export function missing(draft: Draft, step: number, provider = ''): Record<string, string> {
   const errors: Record<string, string> = {};
   if (step === 0 && !draft.spec.datacenter) errors['spec.datacenter'] = 'Choose where the machines are.';
   if (step === 1) {
@@ -58,16 +72,32 @@ export function missing(draft: Draft, step: number): Record<string, string> {
       errors['metadata.name'] = 'At most 40 lower-case letters, digits and dashes, beginning with a letter.';
     }
     if (!draft.spec.version) errors['spec.version'] = 'Choose a version.';
+    if (needsPreset(provider) && !draft.spec.preset) errors['spec.preset'] = 'This provider needs credentials.';
   }
   if (step === 2) {
     draft.pools.forEach((pool, i) => {
       if (pool.name && !namePattern.test(pool.name))
-        errors[`pools.${i}.name`] = 'Lower-case letters, digits and dashes, beginning with a letter.';
+        errors[`pools.${i}.metadata.name`] = 'Lower-case letters, digits and dashes, beginning with a letter.';
       if (draft.pools.some((other, j) => j < i && poolName(draft, j) === poolName(draft, i) && other))
-        errors[`pools.${i}.name`] = 'Two pools cannot have the same name.';
+        errors[`pools.${i}.metadata.name`] = 'Two pools cannot have the same name.';
+      Object.assign(errors, machineErrors(pool.machine, `pools.${i}.spec.provider`));
     });
   }
   return errors;
+}
+
+/** machineErrors says what the block of a provider still needs. */
+function machineErrors(machine: Machine, at: string): Record<string, string> {
+  const [provider, settings] = providerIn(machine);
+  if (provider === 'local') {
+    const size = localSize(machine);
+    return {
+      ...(size.cpu && Number.isNaN(quantity(size.cpu)) ? { [`${at}.local.cpu`]: 'A number, as 2 or 500m.' } : {}),
+      ...(size.memory && Number.isNaN(quantity(size.memory)) ? { [`${at}.local.memory`]: 'A size, as 4Gi.' } : {}),
+    };
+  }
+  const required = schemas.NodePoolSpec?.properties?.provider?.properties?.[provider]?.required ?? [];
+  return Object.fromEntries(required.filter((key) => !settings[key]).map((key) => [`${at}.${provider}.${key}`, 'This is needed.']));
 }
 
 /** toYAML writes a draft as the documents that `canopy apply` takes. */
@@ -118,16 +148,11 @@ export function fromYAML(text: string): Draft | { error: string } {
 /** poolDraft takes from a pool what the form shows, and keeps the rest. */
 export function poolDraft(pool: Pick<NodePool, 'spec'> & { metadata?: { name?: string } }): PoolDraft {
   const { cluster: _, replicas, provider, ...rest } = pool.spec;
-  const resources = provider?.local?.resources;
-  const of = (resources?.requests ?? resources?.limits) as Record<string, string> | undefined;
-  const plain = of?.cpu && of.memory && Object.keys(provider).length === 1;
-  const other = { ...rest, ...(plain ? {} : { provider }) };
   return {
     name: pool.metadata?.name ?? '',
     replicas: replicas ?? 1,
-    cpu: of?.cpu ?? '',
-    memory: of?.memory ?? '',
-    ...(Object.keys(other).length ? { other } : {}),
+    machine: provider ?? {},
+    ...(Object.keys(rest).length ? { other: rest } : {}),
   };
 }
 
@@ -151,7 +176,7 @@ export function command(project: string, draft: Draft): string {
   const whole = named(draft);
   const plain =
     Object.entries(whole.spec).every(([field, value]) => value === undefined || plainFields.has(field)) &&
-    whole.pools.every((pool) => !Object.keys(pool.other ?? {}).some((field) => field !== 'provider'));
+    whole.pools.every((pool) => !pool.other);
   const [first, ...more] = whole.pools;
   if (!plain || (first && first.name !== `${whole.name}-workers`)) return 'canopy apply -f cluster.yaml';
   const machine = (pool: PoolDraft) => quote(JSON.stringify(poolBody('', pool).spec.provider));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import schemas from 'virtual:schemas';
 import { expect, test } from 'vitest';
 import type { Schema } from '../../ui/schema.model';
+import { localMachine } from '../pool.model';
 import type { Draft } from './model';
 import { maps, nameOf, toTerraform } from './terraform';
 
@@ -13,7 +14,7 @@ import { maps, nameOf, toTerraform } from './terraform';
 const draft: Draft = {
   name: 'orders',
   spec: { datacenter: 'frankfurt', version: '1.37.2', sshKeys: ['ada'], apiServer: { extraArgs: { 'audit-log-maxage': '${x}"' } } },
-  pools: [{ name: '', replicas: 3, cpu: '2', memory: '4Gi' }],
+  pools: [{ name: '', replicas: 3, machine: localMachine({ cpu: '2', memory: '4Gi' }) }],
 };
 // biome-ignore-end lint/suspicious/noTemplateCurlyInString: it is Terraform's
 
