@@ -91,7 +91,7 @@ test('a change is on the screen at once, also that a cluster was deleted by some
   const cluster = fake.data.clusters.find((c) => c.metadata?.name === 'shop-new')!;
   cluster.status!.conditions![0]!.message = 'etcd: 1 of 1 members is there';
   fake.emit('modified', 'Cluster', cluster);
-  await expect(page.getByText('Creating: etcd: 1 of 1 members is there.')).toBeVisible({ timeout: 1000 });
+  await expect(page.getByText('Creating: etcd: 1 of 1 members is there.')).toBeVisible();
   fake.data.clusters = fake.data.clusters.filter((c) => c !== cluster);
   fake.emit('deleted', 'Cluster', cluster);
   await expect(page.getByText('This cluster has been deleted')).toBeVisible();
