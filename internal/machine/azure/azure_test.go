@@ -161,13 +161,13 @@ func TestANameThatIsTakenIsNotOurs(t *testing.T) {
 	wantReason(t, err, v1alpha1.ReasonDependencies)
 }
 
-func wantReason(t *testing.T, err error, reason string) *machine.RefusedError {
+func wantReason(t *testing.T, err error, reason string) machine.RefusedError {
 	t.Helper()
 	refused, ok := errors.AsType[*machine.RefusedError](err)
 	if !ok || refused.Reason != reason {
 		t.Fatalf("the error is %v, want one with the reason %s", err, reason)
 	}
-	return refused
+	return *refused
 }
 
 func TestWhatIsMadeInANamedGroupGoesWithoutIt(t *testing.T) {
@@ -204,6 +204,6 @@ func TestTheRoleInTheDocumentationIsWhatIsVerified(t *testing.T) {
 	w.denied = []string{"microsoft.network/*/write"}
 	refused := wantReason(t, azure.New(w).Verify(t.Context(), account()), v1alpha1.ReasonUnauthorized)
 	if !strings.Contains(refused.Message, "Microsoft.Network/virtualNetworks/write") || strings.Contains(refused.Message, "Microsoft.Compute/virtualMachines/write") {
-		t.Errorf("Verify() = %v", refused)
+		t.Errorf("Verify() = %s", refused.Message)
 	}
 }

@@ -174,6 +174,9 @@ func (a *account) image(spec *v1alpha1.AzureMachine, group string) (*armcompute.
 func (a *account) existing(ctx context.Context, cl machine.Cluster, m machine.Machine) (machine.Instance, error) {
 	doing := "reading the virtual machine " + vmName(m)
 	found, err := a.vms.Get(ctx, cl.Network.ResourceGroup, vmName(m), nil)
+	if is(err, http.StatusNotFound) {
+		return machine.Instance{}, fmt.Errorf("%s: its name is taken, and it is not there yet or any more", doing)
+	}
 	if err != nil {
 		return machine.Instance{}, explain(err, doing)
 	}

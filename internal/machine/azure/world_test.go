@@ -85,8 +85,8 @@ func (w *world) Do(request *http.Request) (response *http.Response, err error) {
 		operation = permissionsOperation
 	}
 	w.Serve(nil, operation,
-		func(_ http.ResponseWriter, r *core.Refusal) { response = refusal(request, r) },
-		func(http.ResponseWriter) { response, err = w.dispatch(request, operation) })
+		func(_ http.ResponseWriter, r *core.Refusal) { response = refusal(request, r) }, //nolint:bodyclose // whoever calls closes it
+		func(http.ResponseWriter) { response, err = w.dispatch(request, operation) })    //nolint:bodyclose // whoever calls closes it
 	return response, err
 }
 
