@@ -2805,6 +2805,12 @@ export interface components {
             /** @description node is what machines in the datacenter need to know of it, and how large they may be. */
             node?: {
                 /**
+                 * @description downloads is the URL of a site, or of a folder of it, from which machines download what their image lacks: it has
+                 *     release/ as https://dl.k8s.io does, containernetworking/ as https://github.com does, and debian/ and ubuntu/ as those
+                 *     distributions' own servers do; none: those are asked.
+                 */
+                downloads?: string;
+                /**
                  * @description proxy is what machines reach the internet through: packages, kubelet and images; none: the seed's. An empty one is no
                  *     proxy.
                  */

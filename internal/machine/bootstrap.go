@@ -4,7 +4,7 @@
 package machine
 
 import (
-	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"maps"
@@ -25,8 +25,14 @@ import (
 // UserDataKey is the key of a machine's Secret under which its user data is.
 const UserDataKey = "value"
 
-// DefaultDownloads is where a machine whose image lacks kubelet downloads it: a site that is laid out like upstream's.
-const DefaultDownloads = "https://dl.k8s.io"
+const (
+	// upstreamKubelet and upstreamPlugins are where a machine whose image lacks kubelet or the CNI plugins downloads them.
+	upstreamKubelet = "https://dl.k8s.io"
+	upstreamPlugins = "https://github.com"
+	// pluginsRelease is a folder of the one and of every mirror: the version is that of the plugins on every machine whose
+	// operating system has no package of them.
+	pluginsRelease = "containernetworking/plugins/releases/download/v1.9.0"
+)
 
 // proxyPath is the file with the proxy's variables on a machine that has one.
 const proxyPath = "/etc/canopy/proxy"
@@ -34,11 +40,13 @@ const proxyPath = "/etc/canopy/proxy"
 //go:embed userdata
 var userData embed.FS
 
-var userDataTemplates = template.Must(template.ParseFS(userData, "userdata/containerd.toml", "userdata/kubelet.service", "userdata/start-node"))
+var userDataTemplates = template.Must(template.ParseFS(userData, "userdata/*"))
 
-// BootstrapInput is everything that a machine's user data is made from.
+// BootstrapInput is everything that a machine's user data is made from. Nothing in it is particular to a cloud, so that what
+// boots anywhere boots everywhere.
 type BootstrapInput struct {
-	Traits
+	// Format is what the machine reads.
+	Format Format
 	// Name is the name of the machine and of its node.
 	Name string
 	// Pool is the name of its pool.
@@ -50,7 +58,7 @@ type BootstrapInput struct {
 	CA       []byte
 	// EndpointAddress is the IP address of the endpoint's host where no DNS server knows it.
 	EndpointAddress string
-	// Token is a bootstrap token, "<id>.<secret>".
+	// Token is a bootstrap token, "<id>.<secret>". A script has none: a certificate and its key are added to it.
 	Token string
 	// DNSAddress is the address of the cluster's DNS server, and DNSDomain the suffix of its names.
 	DNSAddress, DNSDomain string
@@ -66,29 +74,36 @@ type BootstrapInput struct {
 	Proxy Proxy
 	// SSHKeys are the public keys with which people log in, lines of an authorized_keys file.
 	SSHKeys []string
-	// Downloads is where kubelet comes from if the machine's image lacks it; empty: DefaultDownloads.
+	// Downloads is the URL of a site that holds what the machine's image lacks, laid out as v1alpha1.NodeSettings says;
+	// empty: everything comes from where it is made.
 	Downloads string
 }
 
-type cloudConfig struct {
-	Hostname string      `json:"hostname"`
-	Files    []writeFile `json:"write_files"`
-	Commands [][]string  `json:"runcmd"`
-}
-
-type writeFile struct {
-	Path        string `json:"path"`
-	Permissions string `json:"permissions"`
-	Content     string `json:"content"`
-}
-
-// UserData returns the cloud-config that makes a plain Debian or Ubuntu machine a node of the cluster. On a machine that
-// has all it needs, nothing is downloaded.
+// UserData returns what makes a plain Debian, Ubuntu or Flatcar machine a node of the cluster. On a machine that has all it
+// needs, nothing is downloaded.
 func UserData(in BootstrapInput) ([]byte, error) {
-	containerd, service, start, err := in.templates()
+	rendered, err := in.templates()
 	if err != nil {
 		return nil, err
 	}
+	files, err := in.files(rendered)
+	if err != nil {
+		return nil, err
+	}
+	switch in.Format {
+	case CloudConfig:
+		return encodeCloudConfig(in.Name, files)
+	case Ignition:
+		return encodeIgnition(in.Name, files)
+	case Script:
+		files = append(files, file{leavePath, "0755", rendered["leave"]})
+		return encodeScript(rendered["join"], files), nil
+	}
+	return nil, fmt.Errorf("there is no user data in the format %q", in.Format)
+}
+
+// files returns what is written on the machine before its unit start-node is started.
+func (in BootstrapInput) files(rendered map[string]string) ([]file, error) {
 	kubelet, err := yaml.Marshal(in.kubeletConfiguration())
 	if err != nil {
 		return nil, err
@@ -97,32 +112,30 @@ func UserData(in BootstrapInput) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := []writeFile{
+	files := []file{
 		{nodenetwork.SSHKeysFile, "0644", in.authorizedKeys()},
-		{"/etc/canopy/start-node", "0755", start},
-		{"/etc/containerd/config.toml", "0644", containerd},
+		{"/etc/canopy/reserve-resources", "0755", rendered["reserve-resources"]},
+		{"/etc/canopy/start-node", "0755", rendered["start-node"]},
+		{"/etc/containerd/config.toml", "0644", rendered["containerd.toml"]},
 		{"/etc/kubernetes/bootstrap-kubelet.conf", "0600", string(bootstrap)},
 		{"/etc/kubernetes/kubelet.yaml", "0644", string(kubelet)},
 		{"/etc/kubernetes/pki/ca.crt", "0644", string(in.CA)},
 		{"/etc/ssh/sshd_config.d/50-canopy.conf", "0644", sshd},
-		{"/etc/sysctl.d/90-kubernetes.conf", "0644", in.sysctls()},
-		{"/etc/systemd/system/kubelet.service", "0644", service},
+		{"/etc/sysctl.d/90-kubernetes.conf", "0644", sysctls},
+		{unitFolder + "kubelet.service", "0644", rendered["kubelet.service"]},
+		{unitFolder + startUnit, "0644", rendered[startUnit]},
 		{"/etc/tmpfiles.d/canopy.conf", "0644", cleanedAtBoot},
 	}
 	if proxy := in.Proxy.environment(in.mirrors()); proxy != "" {
 		files = append(files,
-			writeFile{proxyPath, "0644", proxy},
-			writeFile{"/etc/systemd/system/containerd.service.d/proxy.conf", "0644", "[Service]\nEnvironmentFile=" + proxyPath + "\n"})
+			file{proxyPath, "0644", proxy},
+			file{unitFolder + "containerd.service.d/proxy.conf", "0644", "[Service]\nEnvironmentFile=" + proxyPath + "\n"})
 	}
 	mirror := in.hostsFiles()
 	for _, path := range slices.Sorted(maps.Keys(mirror)) {
-		files = append(files, writeFile{"/etc/containerd/certs.d/" + path, "0644", mirror[path]})
+		files = append(files, file{"/etc/containerd/certs.d/" + path, "0644", mirror[path]})
 	}
-	config, err := yaml.Marshal(cloudConfig{Hostname: in.Name, Files: files, Commands: [][]string{{"/etc/canopy/start-node"}}})
-	if err != nil {
-		return nil, err
-	}
-	return append([]byte("#cloud-config\n"), config...), nil
+	return files, nil
 }
 
 // sshd lets people in as the image's own user, which is an administrator, beside the keys that this user has already. It is
@@ -144,9 +157,12 @@ func (in BootstrapInput) authorizedKeys() string {
 	return lines.String()
 }
 
-// mirrors returns the URLs of all registry mirrors.
+// mirrors returns the URLs of all mirrors.
 func (in BootstrapInput) mirrors() []string {
 	var urls []string
+	if in.Downloads != "" {
+		urls = append(urls, in.Downloads)
+	}
 	if in.RegistryMirror != "" {
 		urls = append(urls, in.RegistryMirror)
 	}
@@ -169,29 +185,36 @@ func (in BootstrapInput) hostsFiles() map[string]string {
 	return files
 }
 
-func (in BootstrapInput) templates() (containerd, service, start string, err error) {
-	downloads := in.Downloads
-	if downloads == "" {
-		downloads = DefaultDownloads
-	}
+// templates returns the files of the folder userdata, by name.
+func (in BootstrapInput) templates() (map[string]string, error) {
 	endpoint, err := url.Parse(in.Endpoint)
 	if err != nil {
-		return "", "", "", fmt.Errorf("the cluster's endpoint: %w", err)
+		return nil, fmt.Errorf("the cluster's endpoint: %w", err)
 	}
 	data := struct {
 		BootstrapInput
-		PauseImage, NodeLabels, Version, Downloads, EndpointHost string
-	}{in, images.Ref("pause"), in.nodeLabels(), "v" + in.Version, downloads, endpoint.Hostname()}
-	out := [3]bytes.Buffer{}
-	for i, name := range []string{"containerd.toml", "kubelet.service", "start-node"} {
-		if err := userDataTemplates.ExecuteTemplate(&out[i], name, data); err != nil {
-			return "", "", "", fmt.Errorf("rendering %s: %w", name, err)
-		}
+		PauseImage, NodeLabels, Version, EndpointHost, KubeletSite, Plugins string
+	}{
+		in, images.Ref("pause"), in.nodeLabels(), "v" + in.Version, endpoint.Hostname(),
+		cmp.Or(in.Downloads, upstreamKubelet), cmp.Or(in.Downloads, upstreamPlugins) + "/" + pluginsRelease,
 	}
-	return out[0].String(), out[1].String(), out[2].String(), nil
+	rendered := map[string]string{}
+	for _, t := range userDataTemplates.Templates() {
+		var out strings.Builder
+		if err := t.Execute(&out, data); err != nil {
+			return nil, fmt.Errorf("rendering %s: %w", t.Name(), err)
+		}
+		rendered[t.Name()] = out.String()
+	}
+	return rendered, nil
 }
 
-// kubeletConfiguration is a KubeletConfiguration. What is not set has upstream's default.
+// kubeletConfiguration is a KubeletConfiguration. What is not set has upstream's default. What the machine itself knows better
+// is in files of a folder that kubelet reads afterwards: how much of it is kept from pods (reserve-resources), and in an image
+// for containers what a container can't have.
+//
+// There is no provider ID in it. Every cloud has another way to ask for it, and what a machine says of itself is no proof; the
+// seed knows it, and writes it into the node that has the machine's name.
 func (in BootstrapInput) kubeletConfiguration() map[string]any {
 	config := map[string]any{
 		"apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -202,6 +225,7 @@ func (in BootstrapInput) kubeletConfiguration() map[string]any {
 			"x509":      map[string]any{"clientCAFile": "/etc/kubernetes/pki/ca.crt"},
 		},
 		"authorization":            map[string]any{"mode": "Webhook"},
+		"cgroupDriver":             "systemd",
 		"clusterDNS":               []string{in.DNSAddress},
 		"clusterDomain":            in.DNSDomain,
 		"containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
@@ -209,56 +233,29 @@ func (in BootstrapInput) kubeletConfiguration() map[string]any {
 		"serverTLSBootstrap":       true,
 		"serializeImagePulls":      false,
 		"maxParallelImagePulls":    5,
-	}
-	if in.ProviderID != "" {
-		config["providerID"] = in.ProviderID
+		// Pods end in order when the machine is turned off.
+		"shutdownGracePeriod":             "30s",
+		"shutdownGracePeriodCriticalPods": "10s",
 	}
 	if len(in.Taints) > 0 {
 		config["registerWithTaints"] = in.Taints
 	}
-	if in.Container {
-		maps.Copy(config, onSharedHost)
-	} else {
-		maps.Copy(config, onOwnMachine)
-	}
 	return config
-}
-
-// onOwnMachine leaves something to the system, and ends pods in order when the machine is turned off.
-var onOwnMachine = map[string]any{
-	"cgroupDriver":                    "systemd",
-	"shutdownGracePeriod":             "30s",
-	"shutdownGracePeriodCriticalPods": "10s",
-	"systemReserved":                  map[string]any{"cpu": "100m", "memory": "200Mi"},
-}
-
-// onSharedHost is for kubelet in a container: control groups of either version, swap and a rather full disk are the host's
-// business.
-var onSharedHost = map[string]any{
-	"cgroupDriver":                "cgroupfs",
-	"failCgroupV1":                false,
-	"failSwapOn":                  false,
-	"oomScoreAdj":                 0,
-	"imageGCHighThresholdPercent": 100,
-	"imageGCLowThresholdPercent":  99,
-	"evictionHard": map[string]any{
-		"memory.available":   "100Mi",
-		"nodefs.available":   "1Gi",
-		"nodefs.inodesFree":  "1%",
-		"imagefs.available":  "1Gi",
-		"imagefs.inodesFree": "1%",
-	},
 }
 
 // bootstrapKubeconfig is what kubelet asks for its first certificate with.
 func (in BootstrapInput) bootstrapKubeconfig() map[string]any {
+	user := map[string]any{"token": in.Token}
+	if in.Format == Script {
+		user = map[string]any{"client-certificate": joinCertificate, "client-key": joinKey}
+	}
 	return map[string]any{
 		"apiVersion": "v1",
 		"kind":       "Config",
 		"clusters": []any{map[string]any{"name": "cluster", "cluster": map[string]any{
 			"server": in.Endpoint, "certificate-authority": "/etc/kubernetes/pki/ca.crt",
 		}}},
-		"users":           []any{map[string]any{"name": "machine", "user": map[string]any{"token": in.Token}}},
+		"users":           []any{map[string]any{"name": "machine", "user": user}},
 		"contexts":        []any{map[string]any{"name": "default", "context": map[string]any{"cluster": "cluster", "user": "machine"}}},
 		"current-context": "default",
 	}
@@ -267,14 +264,8 @@ func (in BootstrapInput) bootstrapKubeconfig() map[string]any {
 // cleanedAtBoot removes the configuration of the node's network, so that after a boot pods wait until it is complete again.
 const cleanedAtBoot = "r! /etc/cni/net.d/*.conflist\n"
 
-// sysctls are kernel settings; in a container only those that are the container's own.
-func (in BootstrapInput) sysctls() string {
-	settings := "net.ipv4.ip_forward = 1\n"
-	if !in.Container {
-		settings += "fs.inotify.max_user_instances = 8192\nfs.inotify.max_user_watches = 524288\n"
-	}
-	return settings
-}
+// sysctls are kernel settings: nodes forward what pods send, and more is watched on them than on other machines.
+const sysctls = "net.ipv4.ip_forward = 1\nfs.inotify.max_user_instances = 8192\nfs.inotify.max_user_watches = 524288\n"
 
 // nodeLabels is the value of kubelet's flag. Kubernetes keeps some labels from kubelet's hands; those come to the node
 // through Cluster API (SyncedLabels).

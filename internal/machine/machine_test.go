@@ -64,6 +64,9 @@ var variants = map[string]func(*v1alpha1.HostedCluster){
 	"resources": func(c *v1alpha1.HostedCluster) {
 		c.Spec.NodePools[0].Provider.Local.Resources.Requests = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}
 	},
+	"bring-your-own": func(c *v1alpha1.HostedCluster) {
+		c.Spec.NodePools[0].Provider = v1alpha1.Provider{BringYourOwn: &v1alpha1.BringYourOwnMachine{}}
+	},
 	"upgrading": func(c *v1alpha1.HostedCluster) { c.Status.Version = "1.36.3" },
 	"two-pools": func(c *v1alpha1.HostedCluster) {
 		c.Spec.NodePools = append(c.Spec.NodePools, v1alpha1.NodePool{

@@ -38,7 +38,7 @@ const (
 )
 
 // Objects returns what makes Cluster API keep the machines of the cluster's pools: the Cluster, what it asks about the
-// control plane, for each pool two templates, a MachineDeployment and a MachineHealthCheck, and where no machine is to stay
+// control plane, for each pool two templates, a MachineDeployment and, where machines can be replaced, a MachineHealthCheck, and where no machine is to stay
 // a MachineDrainRule. The order is that of the pools. Cluster API's webhooks do not run on a seed, so that every default that they would fill in is filled in here.
 func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 	capi, err := capiCluster(cluster)
@@ -55,7 +55,10 @@ func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 		if err != nil {
 			return nil, err
 		}
-		objs = append(objs, p.infrastructure, p.bootstrap, p.deployment(), p.healthCheck())
+		objs = append(objs, p.infrastructure, p.bootstrap, p.deployment())
+		if pool.Provider.BringYourOwn == nil { // nobody but its owner can replace such a machine
+			objs = append(objs, p.healthCheck())
+		}
 		local = local || pool.Provider.Local != nil
 	}
 	if local {
@@ -207,6 +210,11 @@ func (p pool) deployment() *clusterv1.MachineDeployment {
 				},
 			},
 		},
+	}
+	if p.Provider.BringYourOwn != nil {
+		// Somebody has to run a command on the machine: it is replaced when its owner deletes it.
+		d.Spec.Rollout.Strategy.Type = clusterv1.OnDeleteMachineDeploymentStrategyType
+		return d
 	}
 	// One machine more comes before one goes.
 	d.Spec.Rollout.Strategy = clusterv1.MachineDeploymentRolloutStrategy{

@@ -7,7 +7,8 @@
 //
 //	nodepools.go   HostedCluster → Cluster API's objects, one MachineDeployment per pool
 //	status.go      those objects as they are → the status of the pools
-//	bootstrap.go   cluster, pool and token → cloud-config
+//	bootstrap.go   cluster, pool and token → what is on a machine at its first boot
+//	format.go      … → cloud-config, Ignition, or a script (join.go)
 //	provider.go    what makes an instance for each machine
 //	cloud.go       what a cloud has to do for that; one package per cloud beside this file
 package machine
@@ -94,23 +95,6 @@ func (p Providers) For(block v1alpha1.Provider) (Provider, error) {
 		return found, nil
 	}
 	return nil, &RefusedError{Reason: "ProviderUnavailable", Message: "this seed does not have the provider that the pool asks for"}
-}
-
-// Traits are what user data has to know about a kind of machine.
-type Traits struct {
-	// Container is true when the machine is a container on a host that it shares: control groups may be of version 1,
-	// and the disk and some of the kernel's settings are not the machine's own.
-	Container bool
-	// ProviderID is the instance's provider ID where it is known before the instance exists, else empty.
-	ProviderID string
-}
-
-// TraitsOf returns the traits of the machine called name, in namespace, of the provider whose block is set.
-func TraitsOf(block v1alpha1.Provider, namespace, name string) Traits {
-	if block.Local != nil {
-		return Traits{Container: true, ProviderID: LocalProviderID(namespace, name)}
-	}
-	return Traits{}
 }
 
 // LocalProviderID returns the provider ID of the local machine called name.

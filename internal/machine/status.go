@@ -93,7 +93,11 @@ func poolWaitsFor(cluster *v1alpha1.HostedCluster, pool v1alpha1.NodePool, statu
 	case status.Replicas < wanted:
 		return fmt.Sprintf("%d of %d machines exist", status.Replicas, wanted)
 	case status.UpToDateReplicas < wanted:
-		progress := fmt.Sprintf("%d of %d machines are up to date, the others are replaced one by one", status.UpToDateReplicas, wanted)
+		others := "are replaced one by one"
+		if pool.Provider.BringYourOwn != nil {
+			others = "are when they are deleted and join again"
+		}
+		progress := fmt.Sprintf("%d of %d machines are up to date, the others %s", status.UpToDateReplicas, wanted, others)
 		return strings.TrimSuffix(progress+"; "+goingAway(machines), "; ")
 	case status.Replicas > wanted:
 		return cmp.Or(goingAway(machines), "machines are about to go away")

@@ -123,7 +123,7 @@ func (r *BootstrapReconciler) reconcile(ctx context.Context, c *v1alpha1.Bootstr
 	t := token{}
 	if !joined {
 		var err error
-		if t, err = r.provide(ctx, c, capi); err != nil {
+		if t, err = r.provide(ctx, c, capi); err != nil || t == (token{}) {
 			return 0, err
 		}
 	}
@@ -144,7 +144,8 @@ func (r *BootstrapReconciler) reconcile(ctx context.Context, c *v1alpha1.Bootstr
 	return max(expires.Sub(r.Clock.Now())-renewBefore, time.Second), nil
 }
 
-// provide makes the user data when the machine can join, and returns the token in it.
+// provide makes the user data when the machine can join, and returns the token in it. There is none in a script: somebody may
+// wait for long before a machine is there to run it, and gets a credential then.
 func (r *BootstrapReconciler) provide(ctx context.Context, c *v1alpha1.BootstrapConfig, capi *clusterv1.Machine) (token, error) {
 	hcp := &v1alpha1.HostedControlPlane{}
 	err := r.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: capi.Spec.ClusterName}, hcp)
@@ -154,27 +155,30 @@ func (r *BootstrapReconciler) provide(ctx context.Context, c *v1alpha1.Bootstrap
 	if !hcp.Status.Initialization.ControlPlaneInitialized {
 		return token{}, kube.Wait(v1alpha1.ReasonWaitingForAPI, "the cluster's API does not answer yet", 0)
 	}
-	t, err := r.token(ctx, c)
-	if err != nil {
-		return token{}, err
-	}
 	input, err := r.gather(ctx, c, capi)
 	if err != nil {
 		return token{}, err
 	}
-	input.Token = t.String()
-	userData, err := machine.UserData(input)
-	if err != nil {
+	t := token{}
+	data := map[string][]byte{machine.FormatKey: []byte(input.Format)}
+	if input.Format != machine.Script {
+		if t, err = r.token(ctx, c); err != nil {
+			return token{}, err
+		}
+		input.Token = t.String()
+		data[keyToken] = []byte(input.Token)
+	}
+	if data[machine.UserDataKey], err = machine.UserData(input); err != nil {
 		return token{}, err
 	}
 	owner := kube.Owner{FieldManager: bootstrapController, Label: v1alpha1.LabelCluster, Value: capi.Spec.ClusterName, Object: c}
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: c.Namespace, Name: c.Name,
-			Labels: map[string]string{clusterv1.ClusterNameLabel: capi.Spec.ClusterName},
+			Labels: map[string]string{clusterv1.ClusterNameLabel: capi.Spec.ClusterName, v1alpha1.LabelPool: input.Pool},
 		},
 		Type: clusterv1.ClusterSecretType,
-		Data: map[string][]byte{machine.UserDataKey: userData, keyToken: []byte(t.String()), "format": []byte("cloud-config")},
+		Data: data,
 	}
 	if err := r.Applier.Apply(ctx, owner, []client.Object{secret}); err != nil {
 		return token{}, err
@@ -205,7 +209,7 @@ func (r *BootstrapReconciler) gather(ctx context.Context, c *v1alpha1.BootstrapC
 		return machine.BootstrapInput{}, err
 	}
 	return machine.BootstrapInput{
-		Traits:   machine.TraitsOf(infrastructure.Spec.Provider, c.Namespace, c.Name),
+		Format:   machine.FormatOf(infrastructure.Spec.Provider),
 		Name:     c.Name,
 		Pool:     c.Labels[v1alpha1.LabelPool],
 		Version:  strings.TrimPrefix(capi.Spec.Version, "v"),
@@ -219,6 +223,7 @@ func (r *BootstrapReconciler) gather(ctx context.Context, c *v1alpha1.BootstrapC
 		RegistryMirror:  r.RegistryMirror,
 		RegistryMirrors: registryMirrors(hc),
 		Proxy:           proxyOf(hc, r.Proxy),
+		Downloads:       hc.Spec.Node.Downloads,
 	}, nil
 }
 

@@ -119,13 +119,14 @@ func (r *CSRApprover) known(ctx context.Context, cluster client.ObjectKey) (know
 	); err != nil {
 		return knownMachines{}, fmt.Errorf("reading the machines of cluster %s: %w", cluster, err)
 	}
-	known := knownMachines{byToken: map[string]string{}, names: map[string][]string{}}
+	known := knownMachines{byToken: map[string]string{}, open: map[string]bool{}, names: map[string][]string{}}
 	for _, c := range configs.Items {
 		if c.Status.TokenID != "" {
 			known.byToken[c.Status.TokenID] = c.Name
 		}
 	}
 	for _, m := range instances.Items {
+		known.open[m.Name] = m.Spec.Provider.BringYourOwn != nil && !m.Status.Initialization.Provisioned
 		known.names[m.Name] = []string{m.Name}
 		for _, a := range m.Status.Addresses {
 			known.names[m.Name] = append(known.names[m.Name], a.Address)

@@ -13,6 +13,8 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
+
+	"canopy.dev/canopy/internal/usercluster"
 )
 
 // verdict is what is done about a certificate request: the condition that it gets.
@@ -35,6 +37,8 @@ type decision struct {
 type knownMachines struct {
 	// byToken maps the public halves of tokens to the machines that they were made for.
 	byToken map[string]string
+	// open are the machines that somebody may join and nobody has joined yet.
+	open map[string]bool
 	// names maps machines to the names and addresses that they may be served under: their own, and their provider's.
 	names map[string][]string
 }
@@ -46,7 +50,8 @@ const (
 
 // decideCSR says what to do about a request.
 //
-//	first client certificate    by the token that was made for the machine, for this machine
+//	first client certificate    by the token or the certificate that was made for the machine, for this machine; by a
+//	                            certificate, which cannot be taken back, only until somebody has joined with it
 //	renewed client certificate  by the machine's node, for itself
 //	serving certificate         by the machine's node, for itself, under names and addresses that its provider knows
 //
@@ -63,6 +68,9 @@ func decideCSR(csr *certificatesv1.CertificateSigningRequest, known knownMachine
 	machine, ours := requestor(csr, known)
 	if !ours {
 		return decision{leave, "", fmt.Sprintf("%s is no machine that is known here", csr.Spec.Username)}
+	}
+	if byCommand := strings.HasPrefix(csr.Spec.Username, usercluster.MachineUserPrefix); byCommand && !known.open[machine] {
+		return decision{deny, "Joined", fmt.Sprintf("machine %s has joined: get another command", machine)}
 	}
 	request, err := parseRequest(csr.Spec.Request)
 	if err != nil {
@@ -83,8 +91,12 @@ func decideCSR(csr *certificatesv1.CertificateSigningRequest, known knownMachine
 	return decideClient(csr, request, machine)
 }
 
-// requestor returns the machine that asks: by its token, or as the node that it is.
+// requestor returns the machine that asks: by its token, by the certificate in a command, or as the node that it is.
 func requestor(csr *certificatesv1.CertificateSigningRequest, known knownMachines) (string, bool) {
+	if machine, ok := strings.CutPrefix(csr.Spec.Username, usercluster.MachineUserPrefix); ok && csr.Spec.SignerName == certificatesv1.KubeAPIServerClientKubeletSignerName {
+		_, ours := known.names[machine]
+		return machine, ours && slices.Contains(csr.Spec.Groups, usercluster.BootstrapGroup)
+	}
 	if id, ok := strings.CutPrefix(csr.Spec.Username, bootstrapapi.BootstrapUserPrefix); ok && csr.Spec.SignerName == certificatesv1.KubeAPIServerClientKubeletSignerName {
 		machine, ours := known.byToken[id]
 		return machine, ours

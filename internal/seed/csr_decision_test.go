@@ -59,6 +59,13 @@ func first(a *asking) {
 	}
 }
 
+// joining is what somebody's machine asks with the certificate in the command that makes it the machine "unborn".
+func joining(a *asking) {
+	first(a)
+	a.Subject.CommonName = "system:node:unborn"
+	a.spec.Username, a.spec.Groups = "canopy:machine:unborn", []string{"system:bootstrappers:canopy", "system:authenticated"}
+}
+
 // renewal is what node a asks when its client certificate is about to expire.
 func renewal(a *asking) {
 	first(a)
@@ -77,6 +84,7 @@ func TestDecideCSR(t *testing.T) {
 	known := knownMachines{
 		byToken: map[string]string{"aaaaaa": "a", "bbbbbb": "b"},
 		names:   map[string][]string{"a": {"a", "10.0.0.7", "fd00::7"}, "b": {"b", "10.0.0.8"}, "unborn": {"unborn"}},
+		open:    map[string]bool{"unborn": true},
 	}
 	for name, c := range map[string]struct {
 		base, mod func(*asking)
@@ -116,6 +124,14 @@ func TestDecideCSR(t *testing.T) {
 		"a node that is no machine of ours":                 {renewal, func(a *asking) { a.spec.Username = "system:node:c" }, leave, ""},
 		"a user who only calls himself a node":              {renewal, func(a *asking) { a.spec.Groups = []string{"system:authenticated"} }, leave, ""},
 		"a person":                                          {first, func(a *asking) { a.spec.Username = "admin" }, leave, ""},
+		"a machine joins by a command":                      {joining, nil, approve, "KnownMachine"},
+		"a command may not be used for another machine":     {joining, func(a *asking) { a.Subject.CommonName = "system:node:b" }, deny, "OtherMachine"},
+		"a command may not be used once more": {joining, func(a *asking) {
+			a.Subject.CommonName, a.spec.Username = "system:node:a", "canopy:machine:a"
+		}, deny, "Joined"},
+		"a command for a machine that was deleted":          {joining, func(a *asking) { a.spec.Username = "canopy:machine:c" }, leave, ""},
+		"a command is not enough for a serving certificate": {joining, func(a *asking) { a.spec.SignerName = certificatesv1.KubeletServingSignerName }, leave, ""},
+		"who only calls himself a machine":                  {joining, func(a *asking) { a.spec.Groups = []string{"system:authenticated"} }, leave, ""},
 		"a signer that is none of ours":                     {first, func(a *asking) { a.spec.SignerName = certificatesv1.KubeAPIServerClientSignerName }, leave, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

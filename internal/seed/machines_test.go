@@ -15,6 +15,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -49,7 +50,7 @@ func runMachineControllers(t *testing.T) {
 	}
 	if err := errors.Join(
 		setupBootstrap(mgr, clusters, opts),
-		setupProviderMachine(mgr, nil, opts),
+		setupProviderMachine(mgr, clusters, nil, opts),
 		setupCSR(mgr, clusters, opts.Workers),
 	); err != nil {
 		t.Fatal(err)
@@ -73,6 +74,11 @@ type poolTest struct {
 
 func newPoolTest(t *testing.T, name string) poolTest {
 	t.Helper()
+	return newPoolTestOf(t, name, v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}})
+}
+
+func newPoolTestOf(t *testing.T, name string, provider v1alpha1.Provider) poolTest {
+	t.Helper()
 	p := poolTest{T: t, Client: newClient(t)}
 	ns := v1alpha1.NamespacePrefix + name
 	create(t, p.Client, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
@@ -84,7 +90,7 @@ func newPoolTest(t *testing.T, name string) poolTest {
 				Proxy:           &v1alpha1.Proxy{HTTPSProxy: "http://proxy.example.com:3128"},
 				RegistryMirrors: []v1alpha1.RegistryMirror{{Registry: "docker.io", URL: "https://mirror.example.com/hub"}},
 			},
-			NodePools: []v1alpha1.NodePool{{Name: "workers", Provider: v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}}}},
+			NodePools: []v1alpha1.NodePool{{Name: "workers", Provider: provider}},
 		},
 	})
 	patchStatus(t, p.Client, p.cluster, func() {
@@ -176,10 +182,7 @@ func (p poolTest) boot(name, ip string) {
 
 // join pretends that kubelet has registered the machine's node.
 func (p poolTest) join(name string) {
-	node := create(p.T, p.Client, &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec:       corev1.NodeSpec{ProviderID: machine.LocalProviderID(p.cluster.Namespace, name)},
-	})
+	node := create(p.T, p.Client, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	patchStatus(p.T, p.Client, node, func() {
 		node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
 	})
@@ -241,6 +244,7 @@ func TestMachines(t *testing.T) {
 	runMachineControllers(t)
 	t.Run("a machine becomes a node, and is replaced when its instance vanishes", aMachinesLife)
 	t.Run("a certificate for an address waits until the provider knows it", aNewAddress)
+	t.Run("somebody's own machine joins, and is out when it is deleted", somebodysOwn)
 	t.Run("the last machine does not wait for what runs in the cluster itself", theLastMachineGoes)
 }
 
@@ -318,6 +322,63 @@ func aNewAddress(t *testing.T) {
 	if got := <-decided; got != certificatesv1.CertificateApproved {
 		t.Errorf("the certificate for the new address is %s", got)
 	}
+}
+
+func somebodysOwn(t *testing.T) {
+	p := newPoolTestOf(t, "own", v1alpha1.Provider{BringYourOwn: &v1alpha1.BringYourOwnMachine{}})
+	p.initialize()
+	m := p.machine("")
+	slot := &v1alpha1.ProviderMachine{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name}}
+	eventually(t, "for the machine to say that it waits for somebody", func(ctx context.Context) bool {
+		return p.get(ctx, slot, func() bool {
+			ready := meta.FindStatusCondition(slot.Status.Conditions, v1alpha1.ConditionReady)
+			return ready != nil && ready.Reason == "WaitingForJoin"
+		})
+	})
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name}}
+	if err := p.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+		t.Fatal(err)
+	}
+	if machine.Format(secret.Data[machine.FormatKey]) != machine.Script || secret.Labels[v1alpha1.LabelPool] != "workers" || len(secret.Data[keyToken]) > 0 {
+		t.Errorf("the script of the pool %q has the format %q and the token %q", secret.Labels[v1alpha1.LabelPool], secret.Data[machine.FormatKey], secret.Data[keyToken])
+	}
+	joining, groups := usercluster.MachineUserPrefix+m.Name, []string{usercluster.BootstrapGroup}
+	if got := p.ask(joining, groups, clientRequest(t, m.Name)); got != certificatesv1.CertificateApproved {
+		t.Errorf("the machine's first certificate is %s", got)
+	}
+	p.join(m.Name)
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: m.Name}}
+	if err := p.Get(t.Context(), client.ObjectKeyFromObject(node), node); err != nil {
+		t.Fatal(err)
+	}
+	patchStatus(t, p.Client, node, func() {
+		node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "192.0.2.9"}}
+	})
+	if got := p.ask("system:node:"+m.Name, []string{"system:nodes"}, servingRequest(t, m.Name, "192.0.2.9")); got != certificatesv1.CertificateApproved {
+		t.Errorf("the node's serving certificate is %s", got)
+	}
+	eventually(t, "for the machine to be a node", func(ctx context.Context) bool {
+		return p.get(ctx, m, func() bool { return m.Status.NodeRef.Name == m.Name })
+	})
+	if got := p.ask(joining, groups, clientRequest(t, m.Name)); got != certificatesv1.CertificateDenied {
+		t.Errorf("the certificate of a second machine with the same command is %s", got)
+	}
+
+	if err := p.Delete(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	gone := func(obj client.Object) func(ctx context.Context) bool {
+		return func(ctx context.Context) bool {
+			return apierrors.IsNotFound(p.Get(ctx, client.ObjectKeyFromObject(obj), obj))
+		}
+	}
+	eventually(t, "for the machine to go", gone(m))
+	eventually(t, "for its node to go", gone(node))
+	if next := p.machine(m.Name); next.Name == m.Name {
+		t.Error("no other machine is waited for")
+	}
+	again := create(t, p.Client, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: m.Name, Labels: map[string]string{v1alpha1.LabelPool: "workers"}}})
+	eventually(t, "for the node to be expelled that registers again", gone(again))
 }
 
 // theLastMachineGoes takes the only pool away, while a disruption budget of the cluster's own DNS allows no eviction.

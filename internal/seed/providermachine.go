@@ -12,12 +12,16 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -25,6 +29,7 @@ import (
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/kube"
 	"canopy.dev/canopy/internal/machine"
+	"canopy.dev/canopy/internal/machine/bringyourown"
 	"canopy.dev/canopy/internal/machine/fleet"
 	"canopy.dev/canopy/internal/machine/local"
 )
@@ -35,53 +40,75 @@ const providerMachineController = "seed/providermachine"
 const (
 	// refusedRetry is how often a provider is asked again that wants somebody to change something first.
 	refusedRetry = time.Minute
+	// joinPatience is how long the node of an instance that runs may take to come before the machine says that it is missing.
+	joinPatience = 3 * time.Minute
 	// instancePoll is how often an instance is looked at that is about to come or go, at a provider that does not tell us.
 	instancePoll = 5 * time.Second
 )
 
 // ProviderMachineReconciler keeps the instance of each ProviderMachine, by Cluster API's contract for infrastructure
 // machines. It makes an instance once: one that vanishes later is reported as gone, and Cluster API's health check
-// replaces the machine.
+// replaces the machine. The node of the same name is told whose it is.
 type ProviderMachineReconciler struct {
 	client.Client
 
+	// Live reads from the API itself.
+	Live      client.Reader
 	Clock     clock.PassiveClock
 	Providers machine.Providers
+	Clusters  clustercache.ClusterCache
+
+	controller clustercache.SourceWatcher[reconcile.Request]
 }
 
 // setupProviderMachine adds the controller to the manager.
-func setupProviderMachine(mgr ctrl.Manager, fleets map[v1alpha1.ProviderName]*fleet.Fleet, opts Options) error {
-	providers := machine.Providers{v1alpha1.ProviderLocal: local.Provider{Client: mgr.GetClient()}}
+func setupProviderMachine(mgr ctrl.Manager, clusters clustercache.ClusterCache, fleets map[v1alpha1.ProviderName]*fleet.Fleet, opts Options) error {
+	providers := machine.Providers{
+		v1alpha1.ProviderLocal:        local.Provider{Client: mgr.GetClient()},
+		v1alpha1.ProviderBringYourOwn: bringyourown.Provider{Clusters: clusters},
+	}
 	for name, f := range fleets {
 		providers[name] = f
 	}
-	r := &ProviderMachineReconciler{Client: mgr.GetClient(), Clock: opts.Clock, Providers: providers}
+	r := &ProviderMachineReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: opts.Clock, Providers: providers, Clusters: clusters}
 	isMachine := predicate.NewPredicateFuncs(func(obj client.Object) bool {
 		return obj.GetLabels()[v1alpha1.LabelComponent] == local.Component
 	})
 	ofCluster := func(ctx context.Context, cluster client.Object) []reconcile.Request {
 		return kube.Requests(ctx, r, &v1alpha1.ProviderMachineList{}, client.InNamespace(cluster.GetNamespace()))
 	}
-	return ctrl.NewControllerManagedBy(mgr).
+	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named(providerMachineController).
 		For(&v1alpha1.ProviderMachine{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&corev1.Pod{}, builder.WithPredicates(isMachine)).
 		// The three objects of a machine have the same name.
-		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, joined))).
 		Watches(&v1alpha1.BootstrapConfig{}, handler.EnqueueRequestsFromMapFunc(sameName)).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(resumed)).
 		Watches(&v1alpha1.ProviderCluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster)).
+		WatchesRawSource(clusters.GetClusterSource(providerMachineController, ofCluster)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+		Build(r)
+	r.controller = c
+	return err
 }
 
 func sameName(_ context.Context, obj client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(obj)}}
 }
 
-// Reconcile brings one machine a step further.
-func (r *ProviderMachineReconciler) Reconcile(ctx context.Context, m *v1alpha1.ProviderMachine) (reconcile.Result, error) {
-	if rests, err := machinesRest(ctx, r, m.Namespace); err != nil || rests {
+// Reconcile brings one machine a step further, or looks at a node that no machine has the name of.
+func (r *ProviderMachineReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	if rests, err := machinesRest(ctx, r, req.Namespace); err != nil || rests {
+		return reconcile.Result{}, err
+	}
+	if err := r.watchNodes(ctx, clusterKey(req.Namespace)); err != nil {
+		return reconcile.Result{}, err
+	}
+	m := &v1alpha1.ProviderMachine{}
+	if err := r.Get(ctx, req.NamespacedName, m); apierrors.IsNotFound(err) {
+		return reconcile.Result{}, r.expel(ctx, req.NamespacedName)
+	} else if err != nil {
 		return reconcile.Result{}, err
 	}
 	provider, err := r.Providers.For(m.Spec.Provider)
@@ -91,15 +118,53 @@ func (r *ProviderMachineReconciler) Reconcile(ctx context.Context, m *v1alpha1.P
 	if err == nil {
 		err = kube.EnsureFinalizer(ctx, r.Client, m, v1alpha1.FinalizerMachine)
 	}
-	before := m.DeepCopy()
+	before, capi := m.DeepCopy(), &clusterv1.Machine{}
 	if err == nil {
-		err = r.reconcile(ctx, m, provider)
+		err = r.reconcile(ctx, m, capi, provider)
 	}
-	return kube.Finish(ctx, r.Client, before, m, refused(err))
+	patience := time.Duration(0)
+	if err == nil {
+		patience, err = r.joins(m, capi)
+	}
+	result, err := kube.Finish(ctx, r.Client, before, m, refused(err))
+	if patience > 0 && err == nil {
+		result.RequeueAfter = min(result.RequeueAfter, patience)
+	}
+	return result, err
 }
 
-func (r *ProviderMachineReconciler) reconcile(ctx context.Context, m *v1alpha1.ProviderMachine, provider machine.Provider) error {
-	capi := &clusterv1.Machine{}
+// joins says so when the machine has run for a while without a node: it cannot tell itself, because the cluster is where it
+// would. It returns how long the node may still take.
+func (r *ProviderMachineReconciler) joins(m *v1alpha1.ProviderMachine, capi *clusterv1.Machine) (time.Duration, error) {
+	ready := meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionReady)
+	if capi.Status.NodeRef.IsDefined() || !capi.DeletionTimestamp.IsZero() {
+		return 0, nil
+	}
+	missing := ready != nil && ready.Reason == v1alpha1.ReasonNodeNotJoined
+	if ready == nil || ready.Status != metav1.ConditionTrue && !missing {
+		return joinPatience, nil // it runs since now
+	}
+	if left := joinPatience - r.Clock.Since(ready.LastTransitionTime.Time); left > 0 && !missing {
+		return left, nil
+	}
+	return 0, kube.Wait(v1alpha1.ReasonNodeNotJoined, fmt.Sprintf("its instance has run for more than %s and its node has not come: its console "+
+		"says why (start-node, kubelet); the usual reasons are a firewall or a missing route between it and the cluster's API, and no way "+
+		"to where kubelet, packages and images come from", joinPatience), 0)
+}
+
+// joined lets machines through whose node has just come.
+var joined = predicate.Funcs{
+	CreateFunc:  func(event.CreateEvent) bool { return false },
+	DeleteFunc:  func(event.DeleteEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok1 := e.ObjectOld.(*clusterv1.Machine)
+		after, ok2 := e.ObjectNew.(*clusterv1.Machine)
+		return ok1 && ok2 && before.Status.NodeRef.IsDefined() != after.Status.NodeRef.IsDefined()
+	},
+}
+
+func (r *ProviderMachineReconciler) reconcile(ctx context.Context, m *v1alpha1.ProviderMachine, capi *clusterv1.Machine, provider machine.Provider) error {
 	if err := r.Get(ctx, client.ObjectKeyFromObject(m), capi); apierrors.IsNotFound(err) {
 		return kube.Wait(v1alpha1.ReasonWaitingForMachine, "its Machine does not exist yet", 0)
 	} else if err != nil {
@@ -125,7 +190,10 @@ func (r *ProviderMachineReconciler) reconcile(ctx context.Context, m *v1alpha1.P
 	}
 	m.Status = status // the answer to the patch has the old one
 	m.Status.Initialization.Provisioned = true
-	return nil
+	if capi.Status.NodeRef.IsDefined() {
+		return nil
+	}
+	return r.identify(ctx, m)
 }
 
 // instance returns the machine's instance, which is made if there never was one.

@@ -156,7 +156,7 @@ func setupControllers(ctx context.Context, mgr ctrl.Manager, opts Options) error
 		{hostedClusterController, func() error { return setupHostedCluster(mgr, clusters, opts) }},
 		{bootstrapController, func() error { return setupBootstrap(mgr, clusters, opts) }},
 		{providerClusterController, func() error { return setupProviderCluster(mgr, fleets, opts) }},
-		{providerMachineController, func() error { return setupProviderMachine(mgr, fleets, opts) }},
+		{providerMachineController, func() error { return setupProviderMachine(mgr, clusters, fleets, opts) }},
 		{csrController, func() error { return setupCSR(mgr, clusters, opts.Workers) }},
 	} {
 		if err := controller.setup(); err != nil {

@@ -12,7 +12,10 @@ import (
 const (
 	// KubeletClientUser is whom kube-apiserver calls kubelets as, for logs, exec and port-forward.
 	KubeletClientUser = "kube-apiserver-kubelet-client"
-	// BootstrapGroup is the group of the tokens with which machines ask for their certificate.
+	// MachineUserPrefix is before the name of a machine of bringYourOwn that joins. Like those of people in AdminGroup and
+	// ViewerGroup, its certificate is signed only for whom the master says.
+	MachineUserPrefix = "canopy:machine:"
+	// BootstrapGroup is the group of the tokens and certificates with which machines ask for their certificate.
 	BootstrapGroup = "system:bootstrappers:canopy"
 	// AdminGroup may do everything in the cluster. Unlike with system:masters, that can be taken away again.
 	AdminGroup = "canopy:admins"

@@ -9,8 +9,8 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// BootstrapConfig is one machine's user data, by Cluster API's contract for bootstrap configurations: a cloud-config that
-// makes a plain Linux machine a node of the cluster.
+// BootstrapConfig is one machine's user data, by Cluster API's contract for bootstrap configurations: a cloud-config, or for
+// Flatcar an Ignition config, that makes a plain Linux machine a node of the cluster.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

@@ -56,6 +56,7 @@ const (
 	ReasonWaitingForNodes    = "WaitingForNodes"
 	ReasonWaitingForMachine  = "WaitingForMachine"
 	ReasonMachineGone        = "MachineGone"
+	ReasonNodeNotJoined      = "NodeNotJoined"
 )
 
 // Reasons of conditions that say why a provider does not do what it was asked for. They are the same for every provider.

@@ -20,6 +20,15 @@ type NodeSettings struct {
 	// +listMapKey=registry
 	// +kubebuilder:validation:MaxItems=32
 	RegistryMirrors []RegistryMirror `json:"registryMirrors,omitempty"`
+
+	// downloads is the URL of a site, or of a folder of it, from which machines download what their image lacks: it has
+	// release/ as https://dl.k8s.io does, containernetworking/ as https://github.com does, and debian/ and ubuntu/ as those
+	// distributions' own servers do; none: those are asked.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=500
+	// +kubebuilder:validation:Pattern="^https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._/-]*[A-Za-z0-9])?$"
+	Downloads string `json:"downloads,omitempty"`
 }
 
 // RegistryMirror holds what another registry holds.

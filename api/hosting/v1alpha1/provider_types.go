@@ -50,6 +50,27 @@ func (p Provider) Name() ProviderName {
 	})
 }
 
+// System returns what the machines of the block boot; nothing if that is not the block's business.
+func (p Provider) System() System {
+	switch {
+	case p.AWS != nil:
+		return p.AWS.System
+	case p.Azure != nil:
+		return p.Azure.System
+	case p.DigitalOcean != nil:
+		return p.DigitalOcean.System
+	case p.GCP != nil:
+		return p.GCP.System
+	case p.Hetzner != nil:
+		return p.Hetzner.System
+	case p.OpenStack != nil:
+		return p.OpenStack.System
+	case p.VSphere != nil:
+		return p.VSphere.System
+	}
+	return System{}
+}
+
 // System is what a machine boots.
 type System struct {
 	// operatingSystem chooses the image: the place's for it, or the provider's newest.
