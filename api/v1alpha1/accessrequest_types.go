@@ -5,8 +5,8 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// AccessRequest asks for a short-lived client certificate for a cluster of its project: for when the login does not work, and
-// for machines. It is deleted when the certificate has run out. Nothing in it is secret.
+// AccessRequest asks for a short-lived client certificate for a cluster of its project: for when the login does not work, for
+// programs, and for machines of bringYourOwn that join. It is deleted when the certificate has run out. Nothing in it is secret.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -33,6 +33,7 @@ type AccessRequest struct {
 // +kubebuilder:validation:XValidation:rule="self.role == 'Person' || !has(self.groups) || self.groups.size() == 0",message="groups are for the role Person only"
 // +kubebuilder:validation:XValidation:rule="self.role != 'Person' || !self.user.startsWith('system:') && !self.user.startsWith('canopy:')",message="the role Person is for people: names that start with system: or canopy: are not theirs"
 // +kubebuilder:validation:XValidation:rule="self.role != 'Person' || !has(self.ttl) || duration(self.ttl) <= duration('1h')",message="ttl: with the role Person an hour at the most"
+// +kubebuilder:validation:XValidation:rule="(self.role == 'Machine') == has(self.machine) && (self.role == 'Machine') == has(self.nodePool)",message="machine and nodePool are for the role Machine, which needs them"
 type AccessRequestSpec struct {
 	// cluster is the name of the Cluster, in the same namespace.
 	//
@@ -59,10 +60,24 @@ type AccessRequestSpec struct {
 	Groups []string `json:"groups,omitempty"`
 
 	// role is what the certificate allows: Admin, everything; Viewer, to see everything but Secrets; Person, what the user may do
-	// there anyway.
+	// there anyway; Machine, to become the node of a machine that waits for one.
 	//
 	// +required
 	Role CertificateRole `json:"role"`
+
+	// machine is the name of the machine of a pool of bringYourOwn, with the role Machine.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Machine string `json:"machine,omitempty"`
+
+	// nodePool is the name of the machine's NodePool, with the role Machine.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	NodePool string `json:"nodePool,omitempty"`
 
 	// ttl is how long the certificate is valid.
 	//
@@ -73,7 +88,8 @@ type AccessRequestSpec struct {
 	TTL string `json:"ttl,omitempty"`
 
 	// request is a PEM-encoded PKCS #10 certificate request, for the common name <user> and the organization "canopy:admins",
-	// for "canopy:viewer:<user>" and "canopy:viewers", or for <user> and the groups. Its key stays with whoever made it.
+	// for "canopy:viewer:<user>" and "canopy:viewers", for <user> and the groups, or for "canopy:machine:<machine>" and
+	// "system:bootstrappers:canopy". Its key stays with whoever made it.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -83,14 +99,15 @@ type AccessRequestSpec struct {
 
 // CertificateRole is what a certificate allows.
 //
-// +kubebuilder:validation:Enum=Admin;Viewer;Person
+// +kubebuilder:validation:Enum=Admin;Viewer;Person;Machine
 type CertificateRole string
 
 // What a certificate may allow.
 const (
-	CertificateAdmin  CertificateRole = "Admin"
-	CertificateViewer CertificateRole = "Viewer"
-	CertificatePerson CertificateRole = "Person"
+	CertificateAdmin   CertificateRole = "Admin"
+	CertificateViewer  CertificateRole = "Viewer"
+	CertificatePerson  CertificateRole = "Person"
+	CertificateMachine CertificateRole = "Machine"
 )
 
 // AccessRequestStatus has the certificate.
@@ -103,6 +120,10 @@ type AccessRequestStatus struct {
 	//
 	// +optional
 	Certificate string `json:"certificate,omitempty"`
+	// script is what the machine runs, with the certificate and its key behind it: a shell script, gzipped, in base64.
+	//
+	// +optional
+	Script string `json:"script,omitempty"`
 	// expires is when the certificate runs out.
 	//
 	// +optional

@@ -401,6 +401,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/clusters/{cluster}/machines/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a machine, which its pool replaces */
+        delete: operations["deleteMachine"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/clusters/{cluster}/metrics": {
         parameters: {
             query?: never;
@@ -457,6 +474,23 @@ export interface paths {
         head?: never;
         /** Change a nodePool */
         patch: operations["patchNodePool"];
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/clusters/{cluster}/nodepools/{name}/join-command": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a command that makes a machine of somebody's own a node of a pool */
+        post: operations["createJoinCommand"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/projects/{project}/clusters/{cluster}/nodes": {
@@ -1172,8 +1206,8 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description AccessRequest asks for a short-lived client certificate for a cluster of its project: for when the login does not work, and
-         *     for machines. It is deleted when the certificate has run out. Nothing in it is secret.
+         * @description AccessRequest asks for a short-lived client certificate for a cluster of its project: for when the login does not work, for
+         *     programs, and for machines of bringYourOwn that join. It is deleted when the certificate has run out. Nothing in it is secret.
          */
         AccessRequest: {
             /** @enum {string} */
@@ -1192,17 +1226,22 @@ export interface components {
             cluster: string;
             /** @description groups are those of the user that the certificate is for, with the role Person. */
             groups?: string[];
+            /** @description machine is the name of the machine of a pool of bringYourOwn, with the role Machine. */
+            machine?: string;
+            /** @description nodePool is the name of the machine's NodePool, with the role Machine. */
+            nodePool?: string;
             /**
              * @description request is a PEM-encoded PKCS #10 certificate request, for the common name <user> and the organization "canopy:admins",
-             *     for "canopy:viewer:<user>" and "canopy:viewers", or for <user> and the groups. Its key stays with whoever made it.
+             *     for "canopy:viewer:<user>" and "canopy:viewers", for <user> and the groups, or for "canopy:machine:<machine>" and
+             *     "system:bootstrappers:canopy". Its key stays with whoever made it.
              */
             request: string;
             /**
              * @description role is what the certificate allows: Admin, everything; Viewer, to see everything but Secrets; Person, what the user may do
-             *     there anyway.
+             *     there anyway; Machine, to become the node of a machine that waits for one.
              * @enum {string}
              */
-            role: "Admin" | "Viewer" | "Person";
+            role: "Admin" | "Viewer" | "Person" | "Machine";
             /**
              * @description ttl is how long the certificate is valid.
              * @default 1h
@@ -1255,6 +1294,8 @@ export interface components {
              * @description expires is when the certificate runs out.
              */
             expires?: string;
+            /** @description script is what the machine runs, with the certificate and its key behind it: a shell script, gzipped, in base64. */
+            script?: string;
         };
         /**
          * @description Announcement is something that everybody on the platform is to know, for example of a maintenance. Clients show it; nothing else
@@ -3022,6 +3063,24 @@ export interface components {
             /** Format: int64 */
             status: number;
             title: string;
+        };
+        JoinCommand: {
+            /** @description One line to be run on the machine by root, or by somebody who may use sudo. There is a credential in it. */
+            command: string;
+            /**
+             * Format: date-time
+             * @description Until when it can be used, and once only.
+             */
+            expires: string;
+            /** @description The machine that it becomes, and the name of its node. */
+            machine: string;
+        };
+        JoinQuery: {
+            /**
+             * @description How long the command is good for: between ten minutes and a day. Default: an hour.
+             * @example 1h
+             */
+            ttl?: string;
         };
         LoginIssuer: {
             /** @description Whether browsers can log in, at /auth/login?issuer=<name>. */
@@ -6277,6 +6336,37 @@ export interface operations {
             };
         };
     };
+    deleteMachine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                cluster: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getClusterMetrics: {
         parameters: {
             query?: {
@@ -6575,6 +6665,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NodePool"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createJoinCommand: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                cluster: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinQuery"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinCommand"];
                 };
             };
             /** @description Error */

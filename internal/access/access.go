@@ -151,25 +151,19 @@ func approved(ctx context.Context, inside kubernetes.Interface, req Request, req
 	return waitForCertificate(ctx, inside, csr)
 }
 
-// GroupsOf returns the groups that a certificate with a role is for. own are those of the user.
-func GroupsOf(role canopyv1alpha1.CertificateRole, own []string) []string {
-	switch role {
+// RequestOf returns who gets in by an AccessRequest. A viewer's name is not the user's own, by which the user may have more
+// rights in the cluster; no issuer can give it, nor a machine's.
+func RequestOf(spec canopyv1alpha1.AccessRequestSpec) Request {
+	switch spec.Role {
 	case canopyv1alpha1.CertificateAdmin:
-		return []string{AdminGroup}
+		return Request{User: spec.User, Groups: []string{AdminGroup}}
 	case canopyv1alpha1.CertificatePerson:
-		return own
+		return Request{User: spec.User, Groups: spec.Groups}
+	case canopyv1alpha1.CertificateMachine:
+		return Request{User: usercluster.MachineUserPrefix + spec.Machine, Groups: []string{usercluster.BootstrapGroup}}
 	default:
-		return []string{usercluster.ViewerGroup}
+		return Request{User: "canopy:viewer:" + spec.User, Groups: []string{usercluster.ViewerGroup}}
 	}
-}
-
-// NameOf returns the name that a certificate with a role is for. A viewer's is not the user's own, by which the user may have
-// more rights in the cluster; no issuer can give it.
-func NameOf(role canopyv1alpha1.CertificateRole, user string) string {
-	if role == canopyv1alpha1.CertificateViewer {
-		return "canopy:viewer:" + user
-	}
-	return user
 }
 
 // CheckRequest says why a certificate request is not one for just the user and the groups of req.

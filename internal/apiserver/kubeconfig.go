@@ -182,12 +182,17 @@ func (s *Server) certified(ctx context.Context, cluster *v1alpha1.Cluster, role 
 	if role == v1alpha1.CertificatePerson {
 		spec.Groups = slices.DeleteFunc(slices.Clone(caller.GetGroups()), func(group string) bool { return group == user.AllAuthenticated })
 	}
-	csr, key, err := access.NewRequest(access.Request{User: access.NameOf(role, spec.User), Groups: access.GroupsOf(role, spec.Groups)})
+	return s.requested(ctx, cluster.Namespace, spec)
+}
+
+// requested makes a key, and an AccessRequest for it in the caller's name, and waits until that has its certificate.
+func (s *Server) requested(ctx context.Context, namespace string, spec v1alpha1.AccessRequestSpec) (request *v1alpha1.AccessRequest, key []byte, err error) {
+	csr, key, err := access.NewRequest(access.RequestOf(spec))
 	if err != nil {
 		return nil, nil, err
 	}
 	spec.Request = string(csr)
-	request = &v1alpha1.AccessRequest{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, GenerateName: cluster.Name + "-"}, Spec: spec}
+	request = &v1alpha1.AccessRequest{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: spec.Cluster + "-"}, Spec: spec}
 	if err := s.requests(WriteQuery{}).Create(ctx, request); err != nil {
 		return nil, nil, err
 	}

@@ -92,7 +92,7 @@ func (s *Server) machines(ctx context.Context, at place) ([]clusterv1.Machine, [
 	list := &clusterv1.MachineList{}
 	seed, err := s.seeds.client(ctx, s, cluster.Status.Seed)
 	if err == nil {
-		err = seed.reader.List(ctx, list, client.InNamespace(hostingv1alpha1.NamespacePrefix+cluster.Status.ID))
+		err = seed.machines.List(ctx, list, client.InNamespace(hostingv1alpha1.NamespacePrefix+cluster.Status.ID))
 	}
 	if err != nil {
 		logger(ctx).Error(err, "A seed could not be asked", "seed", cluster.Status.Seed)

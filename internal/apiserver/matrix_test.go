@@ -65,7 +65,7 @@ var otherExpectations = map[string]string{
 	"listProjectDatacenters": inProject, "listProjectPresets": inProject, "getOffers": editors,
 	"listMembers": inProject, "addMember": owners, "setMember": owners, "removeMember": owners,
 	"getQuota": inProject, "listProjectEvents": inProject, "listClusterEvents": inProject, "getUpgrades": inProject,
-	"listMachines": inProject, "listNodes": inProject,
+	"listMachines": inProject, "listNodes": inProject, "createJoinCommand": editors, "deleteMachine": editors,
 	"getClusterMetrics": inProject, "listClusterUsage": everybody, "getComponentLogs": inProject, "openTerminal": editors,
 	"getClusterKubeconfig": inProject, "createClusterKubeconfig": owners,
 	"listTokens": "o", "createToken": "o", "revokeToken": "o",
@@ -152,6 +152,7 @@ func bodies(kind string) string {
 		"serviceaccounts": `{"metadata":{"name":"NAME"}}`,
 		"kubeconfig":      `{"role":"admin"}`,
 		"tokens":          `{}`,
+		"join-command":    `{}`,
 	}[kind]
 }
 
@@ -194,6 +195,11 @@ func (d documented) kind() string {
 	return path[strings.LastIndex(path, "/")+1:]
 }
 
+// broken reports whether the server is at fault. That there is no seed to be asked is not.
+func (d documented) broken(status int) bool {
+	return status >= 500 && (d.OperationID != "deleteMachine" || status != http.StatusServiceUnavailable)
+}
+
 // TestWhoMayDoWhat asks each operation as each of the people. An operation of which nobody has said who may use it fails.
 func TestWhoMayDoWhat(t *testing.T) {
 	matrixProject(t)
@@ -209,7 +215,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 			for letter, token := range people {
 				status := op.ask(t, shared.as(t, token))
 				allowed := status != http.StatusForbidden
-				if allowed != strings.ContainsRune(who, rune(letter)) || status == http.StatusUnauthorized || status >= 500 || status == http.StatusUnprocessableEntity {
+				if allowed != strings.ContainsRune(who, rune(letter)) || status == http.StatusUnauthorized || op.broken(status) || status == http.StatusUnprocessableEntity {
 					t.Errorf("%s gets %d", token, status)
 				}
 			}
@@ -322,7 +328,7 @@ func TestNoRequestBreaksTheServer(t *testing.T) {
 				as = admin
 			}
 			answer := as.do(op.method, strings.ReplaceAll(path, "%00", "0")+"?"+query.Encode(), body, headers...)
-			if answer.StatusCode >= 500 {
+			if op.broken(answer.StatusCode) {
 				t.Errorf("%s %s as %s with %v: %d %s", op.method, path, as.token, body, answer.StatusCode, answer.body)
 			}
 		}

@@ -19,6 +19,7 @@ func (s *Server) routes() {
 	serveDetails(s)
 	serveOffers(s)
 	serveMachines(s)
+	serveJoin(s)
 	serveMetrics(s)
 	serveLogs(s)
 	serveTerminal(s)

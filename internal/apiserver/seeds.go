@@ -48,9 +48,9 @@ type seedClients struct {
 
 // seedClient asks a seed.
 type seedClient struct {
-	// reader reads machines.
-	reader client.Reader
-	kube   kubernetes.Interface
+	// machines reads and deletes machines.
+	machines client.Client
+	kube     kubernetes.Interface
 	// version is that of the Secret that it was made from.
 	version string
 }
@@ -89,12 +89,12 @@ func (c *seedClients) client(ctx context.Context, s *Server, name string) (*seed
 }
 
 func newSeedClient(config *rest.Config) (*seedClient, error) {
-	reader, err := client.New(config, client.Options{Scheme: machineScheme(), Mapper: machineMapper()})
+	machines, err := client.New(config, client.Options{Scheme: machineScheme(), Mapper: machineMapper()})
 	if err != nil {
 		return nil, err
 	}
 	kube, err := kubernetes.NewForConfig(config)
-	return &seedClient{reader: reader, kube: kube}, err
+	return &seedClient{machines: machines, kube: kube}, err
 }
 
 func machineScheme() *runtime.Scheme {

@@ -41,6 +41,7 @@ func newDeleteCommand() *cobra.Command {
 The command waits until all is gone. Ctrl-C does not stop the deletion; run the same command again to go on waiting.`,
 		Example: `  canopy delete cluster shop
   canopy delete nodepool shop-workers --yes
+  canopy delete machine shop-workers-x7k2p-9vq4d --cluster shop
   canopy delete -f shop.yaml --yes`,
 		ValidArgsFunction: completeReferences,
 		RunE:              o.run,
@@ -94,6 +95,9 @@ func (o *deleteOptions) items(ctx context.Context, s *session, args []string) ([
 		if ref.noun.readOnly {
 			return nil, output.Usage("%s cannot be deleted", ref.noun.plural)
 		}
+		if ref.noun.name == "machine" && s.current.Cluster == "" {
+			return nil, output.Usage("say of which cluster the machine is, with --cluster")
+		}
 		found, err := s.find(ctx, ref)
 		if err != nil {
 			return nil, err
@@ -144,6 +148,10 @@ func (o *deleteOptions) remove(ctx context.Context, s *session, i item) error {
 	}
 	if o.dry == dryRunServer {
 		s.printf("%s would be deleted (server dry run)\n", i)
+		return nil
+	}
+	if i.noun.name == "machine" {
+		s.printf("%s is drained and deleted, and its pool makes another\n", i)
 		return nil
 	}
 	if i.noun.kind != "Cluster" && i.noun.kind != "NodePool" && i.noun.kind != "Project" {

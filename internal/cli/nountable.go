@@ -45,7 +45,7 @@ var nouns = []noun{
 		}),
 	},
 	{
-		name: "machine", plural: "machines", short: []string{"ma"}, scope: inCluster, readOnly: true, whole: true,
+		name: "machine", plural: "machines", short: []string{"ma"}, scope: inCluster, whole: true,
 		columns: columns("Name", "Pool", "Status", "Node", "Version", "Age", "+Message"),
 		row:     valuesAt("name", "nodePool", "phase", "node", "version", "@created", "message"),
 	},

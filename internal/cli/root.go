@@ -55,7 +55,7 @@ func NewCommand() *cobra.Command {
 	cmd.AddCommand(newLoginCommand(), newLogoutCommand(), newWhoamiCommand(), newTokenCommand(), newContextCommand(), newTargetCommand())
 	cmd.AddCommand(
 		newGetCommand(), newDescribeCommand(), newStatusCommand(), newCreateCommand(), newRenderCommand(), newApplyCommand(), newDiffCommand(),
-		newDeleteCommand(), newScaleCommand(), newUpgradeCommand(), newPauseCommand(), newResumeCommand(), newWaitCommand(), newWatchCommand(),
+		newDeleteCommand(), newScaleCommand(), newJoinCommand(), newUpgradeCommand(), newPauseCommand(), newResumeCommand(), newWaitCommand(), newWatchCommand(),
 		newEventsCommand(), newLogsCommand(), newTokensCommand(), newRevokeCommand(), newKubeconfigCommand(), newConnectCommand(), newExecCredentialCommand(),
 	)
 	grouped(cmd, groupMachine, newUpCommand(), newDownCommand(), newLocalCommand(), newRotateKeyCommand())

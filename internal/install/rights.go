@@ -53,7 +53,7 @@ func HandoverRights() []Right {
 		{Rule: rule(write, "", "secrets"), Why: "hand over credentials for infrastructure. RBAC cannot limit this to namespaces by prefix, so it is for all"},
 		{Rule: rule(read, "", "nodes", "pods"), Why: "count the capacity, and say why a pod of Canopy's is not ready"},
 		{Rule: rule(read, "storage.k8s.io", "storageclasses"), Why: "say that etcd's volumes need a default class"},
-		{Rule: rule([]string{"list"}, "cluster.x-k8s.io", "machines"), Why: "show people the machines of their clusters", Optional: true, Lent: true},
+		{Rule: rule([]string{"list", "delete"}, "cluster.x-k8s.io", "machines"), Why: "show people the machines of their clusters, and delete one for them", Optional: true, Lent: true},
 		{Rule: rule([]string{"get"}, "", "pods/log"), Why: "show people the logs of their control planes. RBAC cannot limit this to namespaces by prefix, so it is for all", Optional: true, Lent: true},
 		{
 			Namespace: v1alpha1.SystemNamespace, Why: "show people the charts of their clusters, which are asked of Prometheus", Optional: true, Lent: true,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
@@ -18,9 +19,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	useraccess "canopy.dev/canopy/internal/access"
 	"canopy.dev/canopy/internal/kube"
+	"canopy.dev/canopy/internal/machine"
 )
 
 // accessRequestController is the name of the controller.
@@ -87,15 +90,19 @@ func (r *AccessRequestReconciler) reconcile(ctx context.Context, request *v1alph
 	if conn == nil || cluster.Status.ID == "" {
 		return kube.Wait(v1alpha1.ReasonSeedNotConnected, fmt.Sprintf("cluster %s is on no seed that is connected: see its condition Ready", cluster.Name), 5*time.Second)
 	}
-	wanted := useraccess.Request{
-		User: useraccess.NameOf(request.Spec.Role, request.Spec.User), Groups: useraccess.GroupsOf(request.Spec.Role, request.Spec.Groups), TTL: ttl,
-	}
+	wanted := useraccess.RequestOf(request.Spec)
+	wanted.TTL = ttl
 	if err := useraccess.CheckRequest([]byte(request.Spec.Request), wanted); err != nil {
 		return kube.Reject(v1alpha1.ReasonInvalidSpec, "spec.request: "+err.Error())
 	}
 	ctx, cancel := context.WithTimeout(ctx, signTimeout)
 	defer cancel()
 	place := useraccess.Place{Name: cluster.Name, ID: cluster.Status.ID, Seed: conn.Live}
+	if request.Spec.Role == v1alpha1.CertificateMachine {
+		if request.Status.Script, err = joinScript(ctx, place, request.Spec); err != nil {
+			return err
+		}
+	}
 	certificate, err := r.sign(ctx, place, wanted, []byte(request.Spec.Request))
 	if err != nil {
 		return kube.Wait(v1alpha1.ReasonUnreachable, err.Error(), 5*time.Second)
@@ -103,4 +110,18 @@ func (r *AccessRequestReconciler) reconcile(ctx context.Context, request *v1alph
 	request.Status.Certificate = string(certificate)
 	request.Status.Expires = &metav1.Time{Time: r.Clock.Now().Add(ttl).Truncate(time.Second)}
 	return nil
+}
+
+// joinScript reads from the seed what makes a machine the one that waits for it. Whether it is of the pool is looked at here,
+// because the right to change that pool is all that the request needs.
+func joinScript(ctx context.Context, place useraccess.Place, spec v1alpha1.AccessRequestSpec) (string, error) {
+	secret := &corev1.Secret{}
+	err := place.Seed.Get(ctx, client.ObjectKey{Namespace: place.Namespace(), Name: spec.Machine}, secret)
+	if client.IgnoreNotFound(err) != nil {
+		return "", kube.Wait(v1alpha1.ReasonUnreachable, err.Error(), 5*time.Second)
+	}
+	if err != nil || secret.Labels[hostingv1alpha1.LabelPool] != spec.NodePool || machine.Format(secret.Data[machine.FormatKey]) != machine.Script {
+		return "", kube.Reject(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("spec.machine: the pool %s has no machine %s that waits for one to join", spec.NodePool, spec.Machine))
+	}
+	return machine.Pack(secret.Data[machine.UserDataKey])
 }

@@ -10,14 +10,17 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	useraccess "canopy.dev/canopy/internal/access"
+	"canopy.dev/canopy/internal/machine"
 )
 
 func TestAccessRequests(t *testing.T) {
@@ -89,8 +92,34 @@ func TestAccessRequests(t *testing.T) {
 			t.Errorf("a person's request for %v is signed", groups)
 		}
 	}
+	// A machine's is only signed for one of the pool that waits, with what it is to run.
+	ensureNamespace(t, c.seed, hostingv1alpha1.NamespacePrefix+c.cluster.Status.ID)
+	for name, format := range map[string]machine.Format{"own-waits": machine.Script, "own-made": machine.CloudConfig} {
+		create(t, c.seed, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: hostingv1alpha1.NamespacePrefix + c.cluster.Status.ID, Name: name, Labels: map[string]string{hostingv1alpha1.LabelPool: "own"}},
+			Data:       map[string][]byte{machine.FormatKey: []byte(format), machine.UserDataKey: []byte("a script")},
+		})
+	}
+	ofMachine := func(name, pool string) *v1alpha1.AccessRequest {
+		t.Helper()
+		spec := v1alpha1.AccessRequestSpec{Cluster: c.cluster.Name, User: "olga@example.com", Role: v1alpha1.CertificateMachine, Machine: name, NodePool: pool, TTL: "1h"}
+		csr, _, err := useraccess.NewRequest(useraccess.RequestOf(spec))
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec.Request = string(csr)
+		return create(t, c.master, &v1alpha1.AccessRequest{ObjectMeta: metav1.ObjectMeta{Name: "m-" + name + "-" + pool, Namespace: c.cluster.Namespace}, Spec: spec})
+	}
+	for name, pool := range map[string]string{"own-waits": "another", "own-made": "own", "own-absent": "own"} {
+		if bad := ofMachine(name, pool); step(bad).Reason != v1alpha1.ReasonInvalidSpec || bad.Status.Certificate != "" || bad.Status.Script != "" {
+			t.Errorf("a request for machine %s of pool %s is signed", name, pool)
+		}
+	}
 	if asked != before {
 		t.Error("the cluster was asked to sign what must not be, or the same once more")
+	}
+	if own := ofMachine("own-waits", "own"); step(own).Status != metav1.ConditionTrue || own.Status.Certificate == "" || own.Status.Script == "" {
+		t.Errorf("a machine that waits: %+v", own.Status)
 	}
 	// The encoding has an order of its own.
 	if oneself := person("oneself", []string{"b", "aaa", "staff"}, []string{"staff", "b", "aaa"}); step(oneself).Status != metav1.ConditionTrue {
