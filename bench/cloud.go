@@ -156,7 +156,7 @@ func (b *cloudBench) rest(ctx context.Context) error {
 		b.clock.Step(time.Minute)
 		for _, c := range b.clusters {
 			for _, m := range c.machines {
-				if _, err := c.fleet.Observe(ctx, m); err != nil {
+				if _, err := c.fleet.Observe(ctx, m, false); err != nil {
 					return err
 				}
 			}

@@ -33,7 +33,8 @@ type Provider interface {
 	// instance to run.
 	Ensure(ctx context.Context, m *v1alpha1.ProviderMachine, order Order) (Instance, error)
 	// Observe returns the machine's instance, or ErrNotFound.
-	Observe(ctx context.Context, m *v1alpha1.ProviderMachine) (Instance, error)
+	// doubt says that its node has stopped to answer, so that what was known lately is not enough.
+	Observe(ctx context.Context, m *v1alpha1.ProviderMachine, doubt bool) (Instance, error)
 	// Delete lets go of the instance and of everything that was made for it alone. It returns true when nothing is left,
 	// and does not wait for that.
 	Delete(ctx context.Context, m *v1alpha1.ProviderMachine) (gone bool, err error)

@@ -82,7 +82,7 @@ func setupProviderMachine(mgr ctrl.Manager, clusters clustercache.ClusterCache, 
 		For(&v1alpha1.ProviderMachine{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&corev1.Pod{}, builder.WithPredicates(isMachine)).
 		// The three objects of a machine have the same name.
-		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, joined))).
+		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, nodeChanged))).
 		Watches(&v1alpha1.BootstrapConfig{}, handler.EnqueueRequestsFromMapFunc(sameName)).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(resumed)).
 		Watches(&v1alpha1.ProviderCluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster)).
@@ -152,15 +152,21 @@ func (r *ProviderMachineReconciler) joins(m *v1alpha1.ProviderMachine, capi *clu
 		"to where kubelet, packages and images come from", joinPatience), 0)
 }
 
-// joined lets machines through whose node has just come.
-var joined = predicate.Funcs{
+// nodeChanged lets machines through whose node has just come, has stopped to answer, or answers again.
+var nodeChanged = predicate.Funcs{
 	CreateFunc:  func(event.CreateEvent) bool { return false },
 	DeleteFunc:  func(event.DeleteEvent) bool { return false },
 	GenericFunc: func(event.GenericEvent) bool { return false },
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok1 := e.ObjectOld.(*clusterv1.Machine)
 		after, ok2 := e.ObjectNew.(*clusterv1.Machine)
-		return ok1 && ok2 && before.Status.NodeRef.IsDefined() != after.Status.NodeRef.IsDefined()
+		if !ok1 || !ok2 {
+			return false
+		}
+		ready := func(m *clusterv1.Machine) bool {
+			return meta.IsStatusConditionTrue(m.Status.Conditions, clusterv1.MachineNodeReadyCondition)
+		}
+		return before.Status.NodeRef.IsDefined() != after.Status.NodeRef.IsDefined() || ready(before) != ready(after)
 	},
 }
 
@@ -199,7 +205,8 @@ func (r *ProviderMachineReconciler) reconcile(ctx context.Context, m *v1alpha1.P
 // instance returns the machine's instance, which is made if there never was one.
 func (r *ProviderMachineReconciler) instance(ctx context.Context, m *v1alpha1.ProviderMachine, capi *clusterv1.Machine, provider machine.Provider) (machine.Instance, error) {
 	if m.Status.Initialization.Provisioned {
-		return provider.Observe(ctx, m)
+		doubt := capi.Status.NodeRef.IsDefined() && !meta.IsStatusConditionTrue(capi.Status.Conditions, clusterv1.MachineNodeReadyCondition)
+		return provider.Observe(ctx, m, doubt)
 	}
 	secret, err := r.userData(ctx, capi)
 	if err != nil {

@@ -172,7 +172,7 @@ apiVersion: v1
 kind: Secret
 metadata: {name: %[1]s, namespace: %[2]s}
 data: {user-data: %[3]s}
-stringData: {meta-data: "{instance-id: %[4]q, local-hostname: %[1]s}"}
+stringData: {meta-data: '{instance-id: %[1]s, local-hostname: %[1]s}'}
 ---
 apiVersion: v1
 kind: Pod
@@ -183,7 +183,7 @@ spec:
   terminationGracePeriodSeconds: 1
   containers:
   - name: machine
-    image: %[5]s
+    image: %[4]s
     tty: true
     securityContext: {privileged: true}
     volumeMounts:
@@ -196,7 +196,10 @@ spec:
   - {name: containerd, emptyDir: {}}
   - {name: kubelet, emptyDir: {}}
   - {name: log, emptyDir: {}}
-`, b.pod(i.ID), b.namespace, base64.StdEncoding.EncodeToString(i.UserData), strings.ReplaceAll(i.ID, `"`, ""), image), "create", "-f", "-")
+`, b.pod(i.ID), b.namespace, base64.StdEncoding.EncodeToString(i.UserData), image), "create", "-f", "-")
+	if err != nil {
+		b.t.Logf("booting instance %s: %v", i.ID, err)
+	}
 	return err
 }
 

@@ -34,12 +34,12 @@ var _ machine.Provider = Provider{}
 
 // Ensure returns the machine as Observe does: it waits for somebody.
 func (p Provider) Ensure(ctx context.Context, m *v1alpha1.ProviderMachine, _ machine.Order) (machine.Instance, error) {
-	return p.Observe(ctx, m)
+	return p.Observe(ctx, m, false)
 }
 
 // Observe returns the machine's node. It never returns ErrNotFound: a machine whose node has gone may come again, and nobody
 // can replace it.
-func (p Provider) Observe(ctx context.Context, m *v1alpha1.ProviderMachine) (machine.Instance, error) {
+func (p Provider) Observe(ctx context.Context, m *v1alpha1.ProviderMachine, _ bool) (machine.Instance, error) {
 	cluster := strings.TrimPrefix(m.Namespace, v1alpha1.NamespacePrefix)
 	inside, err := p.Clusters.GetReader(ctx, client.ObjectKey{Namespace: m.Namespace, Name: cluster})
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {

@@ -89,12 +89,16 @@ func (f *Fleet) Ensure(ctx context.Context, m *v1alpha1.ProviderMachine, order m
 }
 
 // Observe returns what the cloud said lately.
-func (f *Fleet) Observe(ctx context.Context, m *v1alpha1.ProviderMachine) (machine.Instance, error) {
+func (f *Fleet) Observe(ctx context.Context, m *v1alpha1.ProviderMachine, doubt bool) (machine.Instance, error) {
 	cluster, err := f.clusterOf(ctx, m)
 	if err != nil {
 		return machine.Instance{}, err
 	}
-	instances, err := f.Instances(ctx, cluster, runningAge)
+	age := runningAge
+	if doubt {
+		age = comingAge
+	}
+	instances, err := f.Instances(ctx, cluster, age)
 	if err != nil {
 		return machine.Instance{}, err
 	}

@@ -142,7 +142,7 @@ func TestMachinesThatComeAndThatRunShareAnswers(t *testing.T) {
 	for range 12 { // an hour
 		f.Clock.(*testclock.FakeClock).Step(runningAge)
 		for _, m := range machines {
-			if _, err := f.Observe(t.Context(), m); err != nil {
+			if _, err := f.Observe(t.Context(), m, false); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -33,7 +33,7 @@ var _ machine.Provider = Provider{}
 
 // Ensure creates the pod.
 func (p Provider) Ensure(ctx context.Context, m *v1alpha1.ProviderMachine, order machine.Order) (machine.Instance, error) {
-	instance, err := p.Observe(ctx, m)
+	instance, err := p.Observe(ctx, m, false)
 	if !errors.Is(err, machine.ErrNotFound) {
 		return instance, err
 	}
@@ -54,7 +54,7 @@ func (p Provider) Ensure(ctx context.Context, m *v1alpha1.ProviderMachine, order
 }
 
 // Observe returns the pod as it is.
-func (p Provider) Observe(ctx context.Context, m *v1alpha1.ProviderMachine) (machine.Instance, error) {
+func (p Provider) Observe(ctx context.Context, m *v1alpha1.ProviderMachine, _ bool) (machine.Instance, error) {
 	pod, err := p.pod(ctx, m)
 	if err != nil {
 		return machine.Instance{}, err

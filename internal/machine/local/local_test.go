@@ -143,7 +143,7 @@ var order = machine.Order{Version: "1.37.2", UserDataSecret: "user-data"}
 func TestAMachineIsMadeOnceAndDeletedTwice(t *testing.T) {
 	c := newClient(t)
 	p, m := Provider{Client: c}, create(t, c, providerMachine("once"))
-	if _, err := p.Observe(t.Context(), m); !errors.Is(err, machine.ErrNotFound) {
+	if _, err := p.Observe(t.Context(), m, false); !errors.Is(err, machine.ErrNotFound) {
 		t.Fatalf("before it is made, Observe() = %v", err)
 	}
 	for range 2 {
@@ -174,7 +174,7 @@ func TestThePodOfAnotherMachineOfTheSameNameIsLeftAlone(t *testing.T) {
 	if gone, err := p.Delete(t.Context(), other); !gone || err != nil {
 		t.Errorf("Delete() = %v, %v", gone, err)
 	}
-	if _, err := p.Observe(t.Context(), m); err != nil {
+	if _, err := p.Observe(t.Context(), m, false); err != nil {
 		t.Errorf("the other's pod is gone: %v", err)
 	}
 }
