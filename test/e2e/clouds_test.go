@@ -21,6 +21,7 @@ import (
 	"canopy.dev/canopy/test/cloud/core"
 	"canopy.dev/canopy/test/cloud/digitalocean"
 	"canopy.dev/canopy/test/cloud/gcp"
+	"canopy.dev/canopy/test/cloud/hetzner"
 	"canopy.dev/canopy/test/cloud/openstack"
 )
 
@@ -38,7 +39,7 @@ type account struct {
 }
 
 func accounts() []account {
-	amazon, ocean, google, stack := aws.New(), digitalocean.New(), gcp.New(), openstack.New()
+	amazon, ocean, google, german, stack := aws.New(), digitalocean.New(), gcp.New(), hetzner.New(), openstack.New()
 	return []account{
 		{
 			name: "aws", Cloud: amazon.Cloud, Handler: amazon,
@@ -58,6 +59,12 @@ func accounts() []account {
 			place:       `{digitalocean: {region: nyc1, endpoint: %q}}`,
 			machine:     `{digitalocean: {size: s-2vcpu-4gb}}`,
 			credentials: map[string]string{"token": digitalocean.Token},
+		},
+		{
+			name: "hetzner", Cloud: german.Cloud, Handler: german,
+			place:       `{hetzner: {location: fsn1, endpoint: "%s/v1"}}`,
+			machine:     `{hetzner: {serverType: cx23}}`,
+			credentials: map[string]string{"token": hetzner.Token},
 		},
 		{
 			name: "openstack", Cloud: stack.Cloud, Handler: stack,
@@ -100,7 +107,7 @@ func TestMachinesAtClouds(t *testing.T) {
 			if err := a.Vanish(t.Context(), a.Machines()[0].ID); err != nil {
 				t.Fatal(err)
 			}
-			k.wantThat("is another node that is ready", 10*time.Minute, func(out string) bool {
+			k.wantThat("is another node that is ready", 5*time.Minute, func(out string) bool {
 				return strings.HasSuffix(out, " True") && !strings.HasPrefix(out, strings.Fields(node)[0])
 			}, "get", "nodes", "-o", `jsonpath={.items[*].metadata.name} {.items[*].status.conditions[?(@.type=="Ready")].status}`)
 			c.delete()
