@@ -61,6 +61,7 @@ func TestSuite(t *testing.T) { suite.Run(t, newWorld) }
 
 func TestSuiteWithVolumes(t *testing.T) {
 	suite.Run(t, func(t *testing.T) suite.World {
+		t.Helper()
 		w := newWorld(t)
 		w.Account.Place.OpenStack.AvailabilityZone, w.Zone = "nova-2", "nova-2"
 		w.Provider.OpenStack.DiskGiB = 40

@@ -61,7 +61,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.model.Remove)
-	w.model.Service.TLS = &tls.Config{}
+	w.model.Service.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	w.model.Service.RegisterEndpoints = true
 	w.model.Service.Listen = &url.URL{User: url.UserPassword(user, password)}
 	server := w.model.Service.NewServer()

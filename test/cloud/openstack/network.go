@@ -108,10 +108,8 @@ func (c *Cloud) connectRouter(r *http.Request) (int, any, error) {
 			if port["id"] != body["port_id"] && port["subnet"] != body["subnet_id"] {
 				continue
 			}
-			for _, floating := range c.collections["floatingip"].table.All() {
-				if fixed, err := c.get("port", floating["port_id"]); err == nil && fixed["subnet"] == port["subnet"] {
-					return 0, nil, inUse("Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more floating IPs.", port["subnet"], router["id"])
-				}
+			if c.isFloating(port["subnet"]) {
+				return 0, nil, inUse("Router interface for subnet %s on router %s cannot be deleted, as it is required by one or more floating IPs.", port["subnet"], router["id"])
 			}
 			ports.table.Remove(port["id"].(string))
 			return http.StatusOK, object{"id": router["id"], "subnet_id": port["subnet"], "port_id": port["id"]}, nil
@@ -119,6 +117,14 @@ func (c *Cloud) connectRouter(r *http.Request) (int, any, error) {
 		return 0, nil, core.Refuse(core.NotFound, "Router %s does not have an interface with id %v", router["id"], body["port_id"])
 	}
 	return 0, nil, core.Refuse(core.NotFound, "The resource could not be found.")
+}
+
+// isFloating reports whether a port of the subnet has a floating IP.
+func (c *Cloud) isFloating(subnet any) bool {
+	return slices.ContainsFunc(c.collections["floatingip"].table.All(), func(floating object) bool {
+		port, err := c.get("port", floating["port_id"])
+		return err == nil && port["subnet"] == subnet
+	})
 }
 
 func (c *Cloud) beginPort(o object) error {
