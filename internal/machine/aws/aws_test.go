@@ -27,7 +27,11 @@ import (
 )
 
 func TestSuite(t *testing.T) {
-	suite.Run(t, func(t *testing.T) suite.World { w, _ := newWorld(t); return w })
+	suite.Run(t, func(t *testing.T) suite.World {
+		t.Helper()
+		w, _ := newWorld(t)
+		return w
+	})
 }
 
 func block(instanceType string, change ...func(*v1alpha1.AWSMachine)) v1alpha1.Provider {
@@ -259,7 +263,7 @@ func TestWhatCannotBeNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c.Named = named
 			_, err := w.Cloud.EnsureNetwork(t.Context(), c)
-			suite.WantReason(t, err, v1alpha1.ReasonConfiguration)
+			_ = suite.WantReason(t, err, v1alpha1.ReasonConfiguration)
 		})
 	}
 	remove(t, w, c)
@@ -282,7 +286,7 @@ func TestWhatCannotBeMade(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := w.Cloud.Create(t.Context(), c, order("a", block(test.size, test.change)))
-			suite.WantReason(t, err, v1alpha1.ReasonConfiguration)
+			_ = suite.WantReason(t, err, v1alpha1.ReasonConfiguration)
 		})
 	}
 	if got := w.Test.Machines(); len(got) > 0 {
@@ -303,7 +307,7 @@ func TestLargeUserDataIsPacked(t *testing.T) {
 	m = order("b", block("t3.medium"))
 	m.UserData = []byte("#cloud-config\n# " + hex.EncodeToString(noise))
 	_, err := w.Cloud.Create(t.Context(), c, m)
-	suite.WantReason(t, err, v1alpha1.ReasonConfiguration)
+	_ = suite.WantReason(t, err, v1alpha1.ReasonConfiguration)
 }
 
 func TestAnInstanceThatWasMadeBefore(t *testing.T) {
@@ -345,7 +349,7 @@ func TestAnAssumedRole(t *testing.T) {
 	credentials[aws.KeyRoleARN] = []byte(testcloud.RoleARN)
 	account := w.Account
 	account.Credentials = credentials
-	suite.WantReason(t, w.Cloud.Verify(t.Context(), account), v1alpha1.ReasonUnauthorized)
+	_ = suite.WantReason(t, w.Cloud.Verify(t.Context(), account), v1alpha1.ReasonUnauthorized)
 	credentials[aws.KeyExternalID] = []byte(testcloud.ExternalID)
 	if err := w.Cloud.Verify(t.Context(), account); err != nil {
 		t.Errorf("Verify() = %v", err)
@@ -360,9 +364,9 @@ func TestAKeyThatIsRevokedWhileInUse(t *testing.T) {
 	create(t, w, c, order("a", block("t3.medium")))
 	account.Revoke()
 	_, err := w.Cloud.List(t.Context(), c)
-	suite.WantReason(t, err, v1alpha1.ReasonUnauthenticated)
+	_ = suite.WantReason(t, err, v1alpha1.ReasonUnauthenticated)
 	_, err = w.Cloud.Create(t.Context(), c, order("b", block("t3.medium")))
-	suite.WantReason(t, err, v1alpha1.ReasonUnauthenticated)
+	_ = suite.WantReason(t, err, v1alpha1.ReasonUnauthenticated)
 }
 
 func TestMessagesStayTheSame(t *testing.T) {

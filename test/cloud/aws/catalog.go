@@ -184,7 +184,7 @@ func ami(id, name, owner, architecture, rootDevice string) *image {
 func imagesOf(_ *Cloud, r *call) []*image {
 	owners := r.params.list("Owner")
 	return slices.DeleteFunc(slices.Clone(images), func(i *image) bool {
-		return len(owners) > 0 && !slices.Contains(owners, i.Owner) && !(slices.Contains(owners, "self") && i.Owner == accountID)
+		return len(owners) > 0 && !slices.Contains(owners, i.Owner) && (!slices.Contains(owners, "self") || i.Owner != accountID)
 	})
 }
 
