@@ -112,7 +112,8 @@ func TestOfTwoWithOneAddressTheYoungerHasFailed(t *testing.T) {
 		content = append(content, vim.ObjectContent{
 			Obj: vim.ManagedObjectReference{Type: "VirtualMachine", Value: name},
 			PropSet: []vim.DynamicProperty{
-				{Name: "name", Val: name}, {Name: "runtime.powerState", Val: vim.VirtualMachinePowerStatePoweredOn},
+				{Name: "name", Val: name},
+				{Name: "runtime.powerState", Val: vim.VirtualMachinePowerStatePoweredOn},
 				{Name: extra(keyCluster), Val: vim.OptionValue{Key: keyCluster, Value: "c"}},
 				{Name: extra(keyAddress), Val: vim.OptionValue{Key: keyAddress, Value: "192.0.2.10"}},
 			},

@@ -274,7 +274,8 @@ func TestAnInstanceAsVCenterSeesIt(t *testing.T) {
 	})))
 	want := machine.Instance{ID: "i", MachineUID: "m", ProviderID: "vsphere://u", Running: true, Addresses: []clusterv1.MachineAddress{
 		{Type: clusterv1.MachineHostName, Address: "workers-a"},
-		{Type: clusterv1.MachineInternalIP, Address: "192.0.2.10"}, {Type: clusterv1.MachineInternalIP, Address: "2001:db8::10"},
+		{Type: clusterv1.MachineInternalIP, Address: "192.0.2.10"},
+		{Type: clusterv1.MachineInternalIP, Address: "2001:db8::10"},
 	}}
 	if diff := cmp.Diff(want, vm); diff != "" {
 		t.Errorf("instanceOf() (-want +got):\n%s", diff)

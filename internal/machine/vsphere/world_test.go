@@ -109,7 +109,7 @@ type folder struct{ *simulator.Folder }
 
 // UnregisterAndDestroyTask destroys the folder, which is empty.
 func (f *folder) UnregisterAndDestroyTask(ctx *simulator.Context, req *vim.UnregisterAndDestroy_Task) soap.HasFault {
-	ctx.Session.Registry.Remove(ctx, f.Self)
+	ctx.Session.Remove(ctx, f.Self)
 	body := f.DestroyTask(ctx, &vim.Destroy_Task{This: req.This}).(*methods.Destroy_TaskBody)
 	return &methods.UnregisterAndDestroy_TaskBody{Res: &vim.UnregisterAndDestroy_TaskResponse{Returnval: body.Res.Returnval}}
 }

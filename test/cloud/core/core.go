@@ -70,7 +70,7 @@ const (
 )
 
 // Refusal is an error of a cloud.
-type Refusal struct {
+type Refusal struct { //nolint:errname // what a cloud answers, before it is anybody's error
 	Kind    Kind
 	Message string
 }

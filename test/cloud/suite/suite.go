@@ -50,6 +50,7 @@ const maxCalls = 10
 
 // Run runs the suite. Each check has a new world.
 func Run(t *testing.T, newWorld func(t *testing.T) World) {
+	t.Helper()
 	for name, check := range map[string]func(*check){
 		"a network is made once, and goes":                        (*check).network,
 		"what is named is used and stays":                         (*check).named,
@@ -75,7 +76,7 @@ type check struct {
 	*testing.T
 	World
 
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // of one test
 	cluster machine.Cluster
 }
 
@@ -175,7 +176,7 @@ func (c *check) noNetwork() {
 // wantRefused wants a *RefusedError with a reason.
 func (c *check) wantRefused(what string, err error, reason string) {
 	c.Helper()
-	c.T.Run(what, func(t *testing.T) { WantReason(t, err, reason) })
+	c.T.Run(what, func(t *testing.T) { _ = WantReason(t, err, reason) })
 }
 
 // WantReason wants a *RefusedError with a reason and a message, and returns it; no error at all if the reason is empty.
