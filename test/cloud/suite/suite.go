@@ -176,7 +176,7 @@ func (c *check) noNetwork() {
 // wantRefused wants a *RefusedError with a reason.
 func (c *check) wantRefused(what string, err error, reason string) {
 	c.Helper()
-	c.T.Run(what, func(t *testing.T) { _ = WantReason(t, err, reason) })
+	c.Run(what, func(t *testing.T) { _ = WantReason(t, err, reason) })
 }
 
 // WantReason wants a *RefusedError with a reason and a message, and returns it; no error at all if the reason is empty.
