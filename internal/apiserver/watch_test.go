@@ -143,7 +143,7 @@ func TestAStreamIsResumed(t *testing.T) {
 		editor.do(http.MethodPatch, clusters+"/third", `{"metadata":{"labels":{"and":"dead"}}}`, "If-Match", "*").is(t, http.StatusOK)
 		w = shared.as(t, vera.Name).watch("kinds=clusters&project=stream", "Last-Event-ID", latest.id)
 		w.next("bookmark", "")
-		w.next("modified", `"and":"dead"`)
+		w.skipTo("modified", `"and":"dead"`) // the master may have written its status before
 	})
 }
 
