@@ -64,19 +64,20 @@ for (const scheme of ['light', 'dark'] as const) {
             dispatchEvent(new PopStateEvent('popstate'));
           }, path);
           await expect(page.getByRole('main').getByText(text).first()).toBeVisible();
-          await expect(page.locator('[data-stale]')).toHaveCount(0); // until what the page before has read is replaced, it is pale
-          const found = await check(page, scheme, path === '/' || path === '/clusters');
-          expect
-            .soft(
-              found.violations.map(
-                (v) =>
-                  `${path}: ${v.id}: ${v.nodes
-                    .map((node) => node.html)
-                    .join(' ')
-                    .slice(0, 300)}`,
-              ),
-            )
-            .toEqual([]);
+          const look = async () => {
+            await expect(page.locator('[data-stale]')).toHaveCount(0); // until what the page before has read is replaced, it is pale
+            const found = await check(page, scheme, path === '/' || path === '/clusters');
+            return found.violations.map(
+              (v) =>
+                `${path}: ${v.id}: ${v.nodes
+                  .map((node) => node.html)
+                  .join(' ')
+                  .slice(0, 300)}`,
+            );
+          };
+          // What was read anew while axe looked was pale, and is not the second time.
+          const wrong = await look();
+          expect.soft(wrong.length > 0 ? await look() : wrong).toEqual([]);
         }
       });
     }
