@@ -5,8 +5,6 @@ package apiserver
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -122,11 +120,10 @@ func (o *offers) at(ctx context.Context, account machine.Account) (machine.Offer
 			Reason: hostingv1alpha1.ReasonConfiguration, Message: fmt.Sprintf("this version of Canopy makes no machines at %s", account.Place.Name()),
 		}
 	}
-	content, err := json.Marshal(account)
+	sum, err := account.Key()
 	if err != nil {
 		return machine.Offers{}, err
 	}
-	sum := sha256.Sum256(content) // not the credentials themselves
 	key := string(sum[:])
 	if known, ok := o.kept.Get(key); ok {
 		if known, ok := known.(machine.Offers); ok {

@@ -3,7 +3,11 @@
 
 package v1alpha1
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"cmp"
+
+	corev1 "k8s.io/api/core/v1"
+)
 
 // Provider is exactly one block: the provider that makes a pool's machines, and what they are there. The block is that of
 // the Place where the cluster's machines are.
@@ -84,6 +88,12 @@ type System struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Image string `json:"image,omitempty"`
+}
+
+// Chosen returns the operating system, and the image that the pool or else the place names for it; empty: the provider's newest.
+func (s System) Chosen(place Images) (OperatingSystem, string) {
+	system := cmp.Or(s.OperatingSystem, Ubuntu)
+	return system, cmp.Or(s.Image, place[system])
 }
 
 // AWSMachine is an instance of EC2.

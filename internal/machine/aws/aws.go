@@ -18,20 +18,19 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"k8s.io/utils/lru"
 
 	"canopy.dev/canopy/internal/machine"
 )
 
 // Cloud is Amazon Web Services.
 type Cloud struct {
-	accounts *lru.Cache
+	accounts machine.Opened[*account]
 }
 
 var _ machine.Cloud = &Cloud{}
 
 // New returns the cloud.
-func New() *Cloud { return &Cloud{accounts: lru.New(maxAccounts)} }
+func New() *Cloud { return &Cloud{accounts: machine.NewOpened[*account]()} }
 
 // name of what is made for the cluster.
 func nameOf(c machine.Cluster) string { return "canopy-" + c.Name }

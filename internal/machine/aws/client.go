@@ -4,10 +4,7 @@
 package aws
 
 import (
-	"crypto/sha256"
-	"encoding/json"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"k8s.io/apimachinery/pkg/util/cache"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/machine"
@@ -57,8 +53,7 @@ type account struct {
 	ssm    *ssm.Client
 	sts    *sts.Client
 
-	mu    sync.Mutex
-	known *cache.Expiring
+	known *machine.Lookups
 }
 
 // account returns the clients for credentials at a place. They are kept, with what they know: a signing key and an assumed
@@ -73,17 +68,7 @@ func (c *Cloud) account(a machine.Account) (*account, error) {
 				"the Preset's Secret has no %s: it needs %s and %s, an access key of an IAM user", key, KeyAccessKeyID, KeySecretAccessKey)}
 		}
 	}
-	identity, err := json.Marshal([]any{a.Place.AWS.Region, a.Place.AWS.Endpoint, a.Credentials})
-	if err != nil {
-		return nil, err
-	}
-	hash := sha256.Sum256(identity)
-	if known, ok := c.accounts.Get(hash); ok {
-		return known.(*account), nil
-	}
-	made := connect(a)
-	c.accounts.Add(hash, made)
-	return made, nil
+	return c.accounts.Get(a, func() (*account, error) { return connect(a), nil })
 }
 
 func connect(a machine.Account) *account {
@@ -110,7 +95,7 @@ func connect(a machine.Account) *account {
 		region: config.Region,
 		ec2:    ec2.NewFromConfig(config), iam: iam.NewFromConfig(config),
 		ssm: ssm.NewFromConfig(config), sts: sts.NewFromConfig(config),
-		known: cache.NewExpiring(),
+		known: machine.NewLookups(knownAge),
 	}
 }
 
@@ -130,19 +115,4 @@ func once(o *ec2.Options) {
 // settling is for a call about what was just made, which AWS may not know everywhere yet.
 func settling(o *ec2.Options) {
 	o.Retryer = retry.AddWithErrorCodes(retryer(), codesNotFound...)
-}
-
-// remember returns what load said of the key in the last hour. Others who want to know something of the account wait
-// meanwhile, so that ten machines ask once.
-func remember[T any](a *account, key string, load func() (T, error)) (T, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if value, ok := a.known.Get(key); ok {
-		return value.(T), nil
-	}
-	value, err := load()
-	if err == nil {
-		a.known.Set(key, value, knownAge)
-	}
-	return value, err
 }

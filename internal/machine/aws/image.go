@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/machine"
 )
 
 // parameters are where the makers of an operating system publish its newest image, for an architecture in Go's words.
@@ -38,14 +39,7 @@ type image struct {
 
 // image returns the image of a machine: its own, the place's, or the newest of its operating system.
 func (a *account) image(ctx context.Context, images v1alpha1.Images, want *v1alpha1.AWSMachine) (image, error) {
-	system := want.OperatingSystem
-	if system == "" {
-		system = v1alpha1.Ubuntu
-	}
-	id := want.Image
-	if id == "" {
-		id = images[system]
-	}
+	system, id := want.Chosen(images)
 	if id != "" {
 		return a.imageOf(ctx, "image "+id, &ec2.DescribeImagesInput{ImageIds: []string{id}})
 	}
@@ -64,7 +58,7 @@ func (a *account) image(ctx context.Context, images v1alpha1.Images, want *v1alp
 		return image{}, configuration("there is no image of %q known for AWS: name one", system)
 	}
 	parameter = fmt.Sprintf(parameter, architectures[architecture])
-	id, err = remember(a, parameter, func() (string, error) {
+	id, err = machine.Lookup(a.known, parameter, func() (string, error) {
 		out, err := a.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &parameter})
 		if err != nil {
 			return "", refuse("ssm:GetParameter "+parameter, err)
@@ -79,7 +73,7 @@ func (a *account) image(ctx context.Context, images v1alpha1.Images, want *v1alp
 
 // imageOf returns the newest image that is asked for.
 func (a *account) imageOf(ctx context.Context, what string, in *ec2.DescribeImagesInput) (image, error) {
-	return remember(a, what, func() (image, error) {
+	return machine.Lookup(a.known, what, func() (image, error) {
 		found, err := every(ctx, "ec2:DescribeImages, "+what, ec2.NewDescribeImagesPaginator(a.ec2, in),
 			func(o *ec2.DescribeImagesOutput) []types.Image { return o.Images })
 		if err != nil {
@@ -95,7 +89,7 @@ func (a *account) imageOf(ctx context.Context, what string, in *ec2.DescribeImag
 
 // architecture returns that of an instance type.
 func (a *account) architecture(ctx context.Context, instanceType string) (types.ArchitectureType, error) {
-	return remember(a, "instance type "+instanceType, func() (types.ArchitectureType, error) {
+	return machine.Lookup(a.known, "instance type "+instanceType, func() (types.ArchitectureType, error) {
 		out, err := a.ec2.DescribeInstanceTypes(ctx, &ec2.DescribeInstanceTypesInput{InstanceTypes: []types.InstanceType{types.InstanceType(instanceType)}})
 		if err != nil {
 			return "", refuse("ec2:DescribeInstanceTypes "+instanceType, err)

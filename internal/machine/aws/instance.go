@@ -202,7 +202,7 @@ func (a *account) subnet(ctx context.Context, cluster machine.Cluster, zone stri
 	if zone == "" && len(cluster.Network.Subnets) > 0 {
 		return cluster.Network.Subnets[0], nil
 	}
-	return remember(a, fmt.Sprintf("subnet of %s in %s", cluster.UID, zone), func() (string, error) {
+	return machine.Lookup(a.known, fmt.Sprintf("subnet of %s in %s", cluster.UID, zone), func() (string, error) {
 		n, err := a.network(ctx, cluster, zone)
 		if err != nil {
 			return "", err

@@ -4,8 +4,6 @@
 package azure
 
 import (
-	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -36,14 +34,13 @@ const (
 const (
 	// callTimeout is how long an answer may take.
 	callTimeout = 30 * time.Second
-	// accountsKept is how many accounts are kept open, and addressesKept of how many machines each remembers the addresses.
-	accountsKept, addressesKept = 1000, 10000
+	// addressesKept is of how many machines an account remembers the addresses.
+	addressesKept = 10000
 )
 
 // Cloud is Microsoft Azure.
 type Cloud struct {
-	// accounts are the *account by a hash of what opens them: of those that were used last.
-	accounts  *lru.Cache
+	accounts  machine.Opened[*account]
 	transport policy.Transporter
 }
 
@@ -51,7 +48,7 @@ var _ machine.Cloud = &Cloud{}
 
 // New returns the cloud. All calls go through transport, which is an http.Client except in tests.
 func New(transport policy.Transporter) *Cloud {
-	return &Cloud{accounts: lru.New(accountsKept), transport: transport}
+	return &Cloud{accounts: machine.NewOpened[*account](), transport: transport}
 }
 
 // HTTP returns the transport that goes to Azure.
@@ -79,20 +76,7 @@ type account struct {
 
 // account returns the clients for the credentials, which are kept: so are their token and their connections.
 func (c *Cloud) account(a machine.Account) (*account, error) {
-	content, err := json.Marshal(a)
-	if err != nil {
-		return nil, err
-	}
-	key := sha256.Sum256(content)
-	if found, ok := c.accounts.Get(key); ok {
-		return found.(*account), nil //nolint:forcetypeassert // nothing else is put there
-	}
-	opened, err := c.open(a)
-	if err != nil {
-		return nil, err
-	}
-	c.accounts.Add(key, opened)
-	return opened, nil
+	return c.accounts.Get(a, func() (*account, error) { return c.open(a) })
 }
 
 func (c *Cloud) open(a machine.Account) (*account, error) {

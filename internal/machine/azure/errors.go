@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -54,7 +53,10 @@ func explain(err error, doing string) error {
 	}
 	r := refused(reason, doing, said.ErrorCode+": "+message)
 	if reason == v1alpha1.ReasonRateLimited {
-		r.After = retryAfter(said.RawResponse)
+		r.After = rateLimitPause
+		if said.RawResponse != nil {
+			r.After = machine.RetryAfter(said.RawResponse.Header, rateLimitPause)
+		}
 	}
 	return r
 }
@@ -129,15 +131,6 @@ func reasonOf(said *azcore.ResponseError, message string) string {
 		return v1alpha1.ReasonConfiguration
 	}
 	return ""
-}
-
-func retryAfter(response *http.Response) time.Duration {
-	if response != nil {
-		if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
-			return time.Duration(seconds) * time.Second
-		}
-	}
-	return rateLimitPause
 }
 
 // is reports whether Azure has answered with the HTTP status.

@@ -153,8 +153,8 @@ func (a *account) nic(cl machine.Cluster, m machine.Machine) *armcompute.Virtual
 // image returns what the machine boots: the pool's image, the place's, or the newest official one. Flatcar's is in the
 // marketplace, whose images have a plan.
 func (a *account) image(spec *v1alpha1.AzureMachine, group string) (*armcompute.ImageReference, *armcompute.Plan, error) {
-	system := cmp.Or(spec.OperatingSystem, v1alpha1.Ubuntu)
-	named := cmp.Or(spec.Image, a.place.Images[system], images[system][armSize.MatchString(spec.Size)])
+	system, named := spec.Chosen(a.place.Images)
+	named = cmp.Or(named, images[system][armSize.MatchString(spec.Size)])
 	parts := strings.Split(named, ":")
 	switch {
 	case named == "":

@@ -4,6 +4,7 @@
 package digitalocean
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -55,17 +56,13 @@ func (d *Cloud) Create(ctx context.Context, c machine.Cluster, m machine.Machine
 
 // imageOf returns the image of a pool. An image of one's own goes by its number.
 func imageOf(spec *v1alpha1.DigitalOceanMachine, place *v1alpha1.DigitalOceanPlace) (godo.DropletCreateImage, error) {
-	system := spec.OperatingSystem
-	if system == "" {
-		system = v1alpha1.Ubuntu
+	system, named := spec.Chosen(place.Images)
+	name := cmp.Or(named, images[system])
+	if id, err := strconv.Atoi(name); err == nil {
+		return godo.DropletCreateImage{ID: id}, nil
 	}
-	for _, name := range []string{spec.Image, place.Images[system], images[system]} {
-		if id, err := strconv.Atoi(name); err == nil {
-			return godo.DropletCreateImage{ID: id}, nil
-		}
-		if name != "" {
-			return godo.DropletCreateImage{Slug: name}, nil
-		}
+	if name != "" {
+		return godo.DropletCreateImage{Slug: name}, nil
 	}
 	return godo.DropletCreateImage{}, &machine.RefusedError{Reason: v1alpha1.ReasonConfiguration, Message: fmt.Sprintf(
 		"DigitalOcean has no image of %s: upload one, and name it in the pool or in the Datacenter", system)}

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/digitalocean/godo"
 
@@ -34,7 +32,7 @@ func classify(what string, err error) error {
 	case status == http.StatusForbidden:
 		refused.Reason, advice = v1alpha1.ReasonUnauthorized, "give the token of the Preset the right scope"
 	case status == http.StatusTooManyRequests:
-		refused.Reason, refused.After = v1alpha1.ReasonRateLimited, retryAfter(response.Response.Header)
+		refused.Reason, refused.After = v1alpha1.ReasonRateLimited, machine.RetryAfter(response.Response.Header, 0)
 	case status == http.StatusConflict:
 		refused.Reason = v1alpha1.ReasonDependencies
 	case status == http.StatusUnprocessableEntity && strings.Contains(said, "limit"):
@@ -53,15 +51,6 @@ func classify(what string, err error) error {
 		refused.Message += "; " + advice
 	}
 	return refused
-}
-
-// retryAfter is what the answer says of when to ask again; 0: nothing.
-func retryAfter(header http.Header) time.Duration {
-	seconds, err := strconv.Atoi(header.Get("Retry-After"))
-	if err != nil {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
 }
 
 // hasStatus reports whether a call was answered with one of the statuses.

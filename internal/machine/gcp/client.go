@@ -5,7 +5,6 @@ package gcp
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -23,7 +22,6 @@ import (
 	"google.golang.org/api/cloudresourcemanager/v3"
 	"google.golang.org/api/compute/v1"
 	"google.golang.org/api/option"
-	"k8s.io/utils/lru"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/machine"
@@ -49,20 +47,16 @@ const (
 
 // Cloud is Google Cloud.
 type Cloud struct {
-	// accounts are the *account by a hash of what opens them: of those that were used last.
-	accounts *lru.Cache
+	accounts machine.Opened[*account]
 	tokens   string
 }
 
 var _ machine.Cloud = &Cloud{}
 
-// accountsKept is how many accounts are kept open.
-const accountsKept = 1000
-
 // New returns the cloud. The tokens of workload identities are files in the directory tokens, which is TokenDirectory
 // except in tests.
 func New(tokens string) *Cloud {
-	return &Cloud{accounts: lru.New(accountsKept), tokens: tokens}
+	return &Cloud{accounts: machine.NewOpened[*account](), tokens: tokens}
 }
 
 // account is a project, opened.
@@ -80,20 +74,7 @@ type account struct {
 
 // account returns the client for the credentials, which is kept: so are its token and its connections.
 func (c *Cloud) account(ctx context.Context, a machine.Account) (*account, error) {
-	content, err := json.Marshal(a)
-	if err != nil {
-		return nil, err
-	}
-	key := sha256.Sum256(content)
-	if found, ok := c.accounts.Get(key); ok {
-		return found.(*account), nil //nolint:forcetypeassert // nothing else is put there
-	}
-	opened, err := open(ctx, place(a), a.Credentials, c.tokens)
-	if err != nil {
-		return nil, err
-	}
-	c.accounts.Add(key, opened)
-	return opened, nil
+	return c.accounts.Get(a, func() (*account, error) { return open(ctx, place(a), a.Credentials, c.tokens) })
 }
 
 func open(ctx context.Context, p v1alpha1.GCPPlace, credentials map[string][]byte, tokenDirectory string) (*account, error) {

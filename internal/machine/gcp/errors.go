@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -53,7 +52,7 @@ func explain(err error, doing string) error {
 	}
 	r := refused(reason, doing, said.Message)
 	if reason == v1alpha1.ReasonRateLimited {
-		r.After = retryAfter(said.Header)
+		r.After = machine.RetryAfter(said.Header, rateLimitPause)
 	}
 	return r
 }
@@ -96,13 +95,6 @@ func reasonOf(err *googleapi.Error) string {
 		return v1alpha1.ReasonConfiguration
 	}
 	return ""
-}
-
-func retryAfter(header http.Header) time.Duration {
-	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	return rateLimitPause
 }
 
 // stockout is in each of the codes for a zone that has no more of what is wanted.

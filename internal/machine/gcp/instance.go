@@ -175,8 +175,7 @@ func scheduling(spec *v1alpha1.GCPMachine, kind *compute.MachineType) *compute.S
 
 // image returns what the machine boots: the pool's image, the place's, or the newest of Google's.
 func (a *account) image(spec *v1alpha1.GCPMachine, kind *compute.MachineType) (string, error) {
-	system := cmp.Or(spec.OperatingSystem, v1alpha1.Ubuntu)
-	named := cmp.Or(spec.Image, a.place.Images[system])
+	system, named := spec.Chosen(a.place.Images)
 	switch {
 	case strings.Contains(named, "/"):
 		return named, nil

@@ -4,6 +4,7 @@
 package hetzner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -79,17 +80,13 @@ func optsOf(c machine.Cluster, m machine.Machine, place *v1alpha1.HetznerPlace) 
 
 // imageOf returns the image of a pool. A snapshot goes by its number.
 func imageOf(spec *v1alpha1.HetznerMachine, place *v1alpha1.HetznerPlace) (*hcloud.Image, error) {
-	system := spec.OperatingSystem
-	if system == "" {
-		system = v1alpha1.Ubuntu
+	system, named := spec.Chosen(place.Images)
+	name := cmp.Or(named, images[system])
+	if id, err := strconv.ParseInt(name, 10, 64); err == nil {
+		return &hcloud.Image{ID: id}, nil
 	}
-	for _, name := range []string{spec.Image, place.Images[system], images[system]} {
-		if id, err := strconv.ParseInt(name, 10, 64); err == nil {
-			return &hcloud.Image{ID: id}, nil
-		}
-		if name != "" {
-			return &hcloud.Image{Name: name}, nil
-		}
+	if name != "" {
+		return &hcloud.Image{Name: name}, nil
 	}
 	return nil, &machine.RefusedError{Reason: v1alpha1.ReasonConfiguration, Message: fmt.Sprintf(
 		"Hetzner has no image of %s: make a snapshot, and name its number in the pool or in the Datacenter", system)}

@@ -5,13 +5,10 @@ package openstack
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -49,9 +46,7 @@ type account struct {
 	provider                *gophercloud.ProviderClient
 	compute, network, image *gophercloud.ServiceClient
 
-	mu    sync.Mutex
-	asked time.Time
-	known map[string]any
+	known *machine.Lookups
 }
 
 // do calls with the clients of an account, and classifies the error.
@@ -68,19 +63,7 @@ func (c *Cloud) account(ctx context.Context, a machine.Account) (*account, error
 	if a.Place.OpenStack == nil {
 		return nil, refusal(v1alpha1.ReasonConfiguration, "the place is not one of OpenStack")
 	}
-	content, err := json.Marshal(a)
-	if err != nil {
-		return nil, err
-	}
-	hash := sha256.Sum256(content)
-	if known, ok := c.accounts.Get(hash); ok {
-		return known.(*account), nil
-	}
-	opened, err := open(ctx, a)
-	if err == nil {
-		c.accounts.Add(hash, opened)
-	}
-	return opened, err
+	return c.accounts.Get(a, func() (*account, error) { return open(ctx, a) })
 }
 
 func open(ctx context.Context, a machine.Account) (*account, error) {
@@ -88,7 +71,7 @@ func open(ctx context.Context, a machine.Account) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened := &account{place: a.Place.OpenStack, known: map[string]any{}}
+	opened := &account{place: a.Place.OpenStack, known: machine.NewLookups(knownAge)}
 	if opened.provider, err = sdk.NewClient(options.IdentityEndpoint); err != nil {
 		return nil, refusal(v1alpha1.ReasonConfiguration, "the authURL %q is not a URL", options.IdentityEndpoint)
 	}
@@ -144,21 +127,4 @@ func httpClient(authority []byte) (http.Client, error) {
 func (a *account) token() (tokens.CreateResult, bool) {
 	result, ok := a.provider.GetAuthResult().(tokens.CreateResult)
 	return result, ok
-}
-
-// lookup returns what find found for the key lately.
-func lookup[T any](a *account, key string, find func() (T, error)) (T, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if time.Since(a.asked) > knownAge {
-		a.asked, a.known = time.Now(), map[string]any{}
-	}
-	if found, ok := a.known[key].(T); ok {
-		return found, nil
-	}
-	found, err := find()
-	if err == nil {
-		a.known[key] = found
-	}
-	return found, err
 }

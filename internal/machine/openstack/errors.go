@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 
@@ -61,9 +59,8 @@ func refused(place *v1alpha1.OpenStackPlace, err error) error {
 	case answer.Actual == http.StatusForbidden:
 		return refusal(v1alpha1.ReasonUnauthorized, "the credentials may not do it at OpenStack %s: give their user the role member of the project (%s: %s)", place.AuthURL, call, said)
 	case answer.Actual == http.StatusTooManyRequests, answer.Actual == http.StatusRequestEntityTooLarge:
-		seconds, _ := strconv.Atoi(answer.ResponseHeader.Get("Retry-After"))
 		return &machine.RefusedError{
-			Reason: v1alpha1.ReasonRateLimited, After: time.Duration(seconds) * time.Second,
+			Reason: v1alpha1.ReasonRateLimited, After: machine.RetryAfter(answer.ResponseHeader, 0),
 			Message: fmt.Sprintf("OpenStack %s has had too many requests: it is asked again later (%s)", place.AuthURL, call),
 		}
 	case answer.Actual == http.StatusConflict:

@@ -4,7 +4,6 @@
 package openstack
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -15,6 +14,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/machine"
 )
 
 // official are how the public images of each operating system are called, of the version that machines have by default.
@@ -30,9 +30,8 @@ var minimal = regexp.MustCompile(`(?i)minimal|arm64|aarch64|gpu`)
 // imageOf returns the ID of the machine's image: its own, or the place's for its operating system, or the newest that the cloud
 // offers to all.
 func (a *account) imageOf(ctx context.Context, system v1alpha1.System) (string, error) {
-	os := cmp.Or(system.OperatingSystem, v1alpha1.Ubuntu)
-	name := cmp.Or(system.Image, a.place.Images[os])
-	return lookup(a, "image/"+string(os)+"/"+name, func() (string, error) {
+	os, name := system.Chosen(a.place.Images)
+	return machine.Lookup(a.known, "image/"+string(os)+"/"+name, func() (string, error) {
 		if name == "" {
 			return a.newestImage(ctx, os)
 		}
@@ -76,7 +75,7 @@ func (a *account) images(ctx context.Context, query images.ListOpts) ([]images.I
 
 // flavor returns the ID of the flavor with that name or ID.
 func (a *account) flavor(ctx context.Context, name string) (string, error) {
-	return lookup(a, "flavor/"+name, func() (string, error) {
+	return machine.Lookup(a.known, "flavor/"+name, func() (string, error) {
 		found, err := a.flavors(ctx)
 		if err != nil {
 			return "", err

@@ -156,7 +156,7 @@ func (a *account) makeRouter(ctx context.Context, c machine.Cluster, subnet stri
 
 // externalNetwork returns the ID of the network that leads outwards, which is the only one, or the default of several.
 func (a *account) externalNetwork(ctx context.Context) (string, error) {
-	return lookup(a, "external", func() (string, error) {
+	return machine.Lookup(a.known, "external", func() (string, error) {
 		pages, err := networks.List(a.network, external.ListOptsExt{ListOptsBuilder: networks.ListOpts{}, External: new(true)}).AllPages(ctx)
 		if err != nil {
 			return "", fmt.Errorf("listing external networks: %w", err)

@@ -19,24 +19,19 @@ package openstack
 
 import (
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/lru"
 
 	"canopy.dev/canopy/internal/machine"
 )
 
 // Cloud makes machines on OpenStack.
 type Cloud struct {
-	// accounts are clients by the hash of their place and credentials.
-	accounts *lru.Cache
+	accounts machine.Opened[*account]
 }
 
 var _ machine.Cloud = &Cloud{}
 
-// maxAccounts is how many accounts' clients are kept.
-const maxAccounts = 256
-
 // New returns the cloud.
-func New() *Cloud { return &Cloud{accounts: lru.New(maxAccounts)} }
+func New() *Cloud { return &Cloud{accounts: machine.NewOpened[*account]()} }
 
 // Keys of a server's metadata: Nova does not take the slashes of machine.TagCluster and machine.TagMachine.
 const (

@@ -4,7 +4,6 @@
 package vsphere
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,8 +93,7 @@ func (c *Cloud) start(ctx context.Context, s *session, folder *object.Folder, o 
 // cloneSpec returns the template of the machine, and how it differs from that but for what it is told about itself.
 func (s *session) cloneSpec(ctx context.Context, o order) (*template, vim.VirtualMachineCloneSpec, error) {
 	block, spec := o.machine.Provider.VSphere, vim.VirtualMachineCloneSpec{}
-	os := cmp.Or(block.OperatingSystem, v1alpha1.Ubuntu)
-	name := cmp.Or(block.Image, s.place.Templates[os])
+	os, name := block.Chosen(s.place.Templates)
 	if name == "" {
 		return nil, spec, refusal(v1alpha1.ReasonConfiguration, "there is no template for %s: name one in the Datacenter, or as the image of the pool %s", os, o.machine.Pool)
 	}

@@ -33,7 +33,7 @@ type inventory struct {
 }
 
 func (s *session) inventory(ctx context.Context) (*inventory, error) {
-	return lookup(s, "inventory", func() (*inventory, error) {
+	return machine.Lookup(s.lookups, "inventory", func() (*inventory, error) {
 		finder := find.NewFinder(s.client)
 		datacenter, err := finder.Datacenter(ctx, s.place.Datacenter)
 		if err != nil {
@@ -100,7 +100,7 @@ type template struct {
 }
 
 func (s *session) template(ctx context.Context, in *inventory, name string) (*template, error) {
-	return lookup(s, "template/"+name, func() (*template, error) {
+	return machine.Lookup(s.lookups, "template/"+name, func() (*template, error) {
 		vm, err := s.finder(in).VirtualMachine(ctx, name)
 		if err != nil {
 			return nil, err
@@ -115,7 +115,7 @@ func (s *session) pool(ctx context.Context, in *inventory, name string) (vim.Man
 	if name == "" {
 		return in.pool, nil
 	}
-	return lookup(s, "pool/"+name, func() (vim.ManagedObjectReference, error) {
+	return machine.Lookup(s.lookups, "pool/"+name, func() (vim.ManagedObjectReference, error) {
 		pool, err := s.finder(in).ResourcePool(ctx, under(in.cluster+"/Resources", name))
 		if err != nil {
 			return vim.ManagedObjectReference{}, err
@@ -126,7 +126,7 @@ func (s *session) pool(ctx context.Context, in *inventory, name string) (vim.Man
 
 // network returns what a network card is connected to, of a port group.
 func (s *session) network(ctx context.Context, in *inventory, name string) (vim.BaseVirtualDeviceBackingInfo, error) {
-	return lookup(s, "network/"+name, func() (vim.BaseVirtualDeviceBackingInfo, error) {
+	return machine.Lookup(s.lookups, "network/"+name, func() (vim.BaseVirtualDeviceBackingInfo, error) {
 		network, err := s.finder(in).Network(ctx, name)
 		if err != nil {
 			return nil, err
@@ -155,7 +155,7 @@ func (s *session) folder(ctx context.Context, c machine.Cluster) (*object.Folder
 		return nil, err
 	}
 	name := folderName(c)
-	return lookup(s, "folder/"+name, func() (*object.Folder, error) {
+	return machine.Lookup(s.lookups, "folder/"+name, func() (*object.Folder, error) {
 		found, err := s.child(ctx, in.folder, name)
 		if err != nil {
 			return nil, err

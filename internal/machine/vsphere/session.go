@@ -5,9 +5,7 @@ package vsphere
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"sync"
@@ -43,9 +41,7 @@ type session struct {
 	client *vim25.Client
 	user   string
 
-	mu      sync.Mutex
-	looked  time.Time
-	lookups map[string]any
+	lookups *machine.Lookups
 }
 
 // slot is where the session of an account is; none: it is not open.
@@ -74,26 +70,16 @@ func (c *Cloud) do(ctx context.Context, a machine.Account, call func(*session) e
 		}
 		err = call(s)
 	case is[*vim.ManagedObjectNotFound](err):
-		s.forget()
+		s.lookups.Forget()
 		err = call(s)
 	}
 	return s.refused(err)
 }
 
 func (c *Cloud) slot(a machine.Account) (*slot, error) {
-	content, err := json.Marshal(a)
-	if err != nil {
-		return nil, err
-	}
-	key := sha256.Sum256(content)
-	c.mu.Lock()
+	c.mu.Lock() // so that there is one
 	defer c.mu.Unlock()
-	if known, ok := c.sessions.Get(key); ok {
-		return known.(*slot), nil
-	}
-	made := &slot{}
-	c.sessions.Add(key, made)
-	return made, nil
+	return c.sessions.Get(a, func() (*slot, error) { return &slot{}, nil })
 }
 
 // open returns the session, which is opened unless it is. All that wait for that want the same one.
@@ -120,7 +106,7 @@ func (l *slot) close(ended *session) {
 }
 
 func open(ctx context.Context, a machine.Account) (*session, error) {
-	s := &session{place: a.Place.VSphere, lookups: map[string]any{}}
+	s := &session{place: a.Place.VSphere, lookups: machine.NewLookups(lookupAge)}
 	if s.place == nil {
 		return nil, refusal(v1alpha1.ReasonConfiguration, "the place is not one of vSphere")
 	}
@@ -153,28 +139,4 @@ func open(ctx context.Context, a machine.Account) (*session, error) {
 		s.user = opened.UserName
 	}
 	return s, nil
-}
-
-// lookup returns what find found for the key lately.
-func lookup[T any](s *session, key string, find func() (T, error)) (T, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.looked) > lookupAge {
-		s.looked, s.lookups = time.Now(), map[string]any{}
-	}
-	if found, ok := s.lookups[key].(T); ok {
-		return found, nil
-	}
-	found, err := find()
-	if err == nil {
-		s.lookups[key] = found
-	}
-	return found, err
-}
-
-// forget forgets what was looked up.
-func (s *session) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lookups = map[string]any{}
 }

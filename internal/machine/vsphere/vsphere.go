@@ -22,16 +22,14 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/lru"
 
 	"canopy.dev/canopy/internal/machine"
 )
 
 // Cloud makes machines on vSphere.
 type Cloud struct {
-	mu sync.Mutex
-	// sessions are slots by the hash of their account.
-	sessions *lru.Cache
+	mu       sync.Mutex
+	sessions machine.Opened[*slot]
 	clones   map[types.UID]*clone
 
 	// giving is held while addresses are given out.
@@ -40,10 +38,7 @@ type Cloud struct {
 
 var _ machine.Cloud = &Cloud{}
 
-// maxSessions is how many accounts have a session at a time.
-const maxSessions = 256
-
 // New returns the cloud.
 func New() *Cloud {
-	return &Cloud{sessions: lru.New(maxSessions), clones: map[types.UID]*clone{}}
+	return &Cloud{sessions: machine.NewOpened[*slot](), clones: map[types.UID]*clone{}}
 }
