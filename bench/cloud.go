@@ -168,7 +168,7 @@ func (b *cloudBench) rest(ctx context.Context) error {
 		if _, err := c.cloud.EnsureNetwork(ctx, cluster); err != nil {
 			return err
 		}
-		if _, err := c.fleet.Sweep(ctx, cluster, c.pc.Namespace); err != nil {
+		if err := c.fleet.Sweep(ctx, cluster, c.pc.Namespace); err != nil {
 			return err
 		}
 		of[c.account.Place.Name()]++

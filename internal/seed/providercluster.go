@@ -5,9 +5,6 @@ package seed
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -53,7 +50,7 @@ func setupProviderCluster(mgr ctrl.Manager, fleets map[v1alpha1.ProviderName]*fl
 		Named(providerClusterController).
 		For(&v1alpha1.ProviderCluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(clusterOf), builder.WithPredicates(isCredentials)).
-		Watches(&v1alpha1.ProviderMachine{}, handler.EnqueueRequestsFromMapFunc(clusterOf), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.ProviderMachine{}, handler.EnqueueRequestsFromMapFunc(clusterOf), builder.WithPredicates(deleted)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
@@ -84,14 +81,12 @@ func (r *ProviderClusterReconciler) reconcile(ctx context.Context, pc *v1alpha1.
 	if f == nil {
 		return kube.Reject("ProviderUnavailable", fmt.Sprintf("this seed does not have the cloud %s", pc.Spec.Place.Name()))
 	}
-	cluster, err := fleet.Cluster(ctx, r.Client, pc)
+	credentials, err := fleet.Credentials(ctx, r.Client, pc)
 	if err != nil {
 		return err
 	}
-	observed, err := hashOf(pc.Spec, cluster.Credentials)
-	if err != nil {
-		return err
-	}
+	cluster := fleet.Cluster(pc, credentials)
+	observed := fmt.Sprintf("%d/%s/%s", pc.Generation, credentials.UID, credentials.ResourceVersion)
 	if t := pc.Status.ObservedTime; t == nil || r.Clock.Since(t.Time) > networkAge || pc.Status.Observed != observed {
 		network, err := f.Cloud.EnsureNetwork(ctx, cluster)
 		if err != nil {
@@ -102,8 +97,7 @@ func (r *ProviderClusterReconciler) reconcile(ctx context.Context, pc *v1alpha1.
 		pc.Status.Initialization.Provisioned = true
 		cluster.Network = network
 	}
-	_, err = f.Sweep(ctx, cluster, pc.Namespace)
-	return err
+	return f.Sweep(ctx, cluster, pc.Namespace)
 }
 
 // delete lets go of everything, once no machine is left that could want it.
@@ -118,10 +112,11 @@ func (r *ProviderClusterReconciler) delete(ctx context.Context, pc *v1alpha1.Pro
 	if n := len(machines.Items); n > 0 {
 		return kube.Wait(v1alpha1.ReasonDeleting, fmt.Sprintf("waiting for %d machines to go", n), 0)
 	}
-	cluster, err := fleet.Cluster(ctx, r.Client, pc)
+	credentials, err := fleet.Credentials(ctx, r.Client, pc)
 	if err != nil {
 		return err
 	}
+	cluster := fleet.Cluster(pc, credentials)
 	empty, err := f.Empty(ctx, cluster)
 	if err != nil {
 		return err
@@ -138,19 +133,6 @@ func (r *ProviderClusterReconciler) delete(ctx context.Context, pc *v1alpha1.Pro
 	}
 	f.Forget(pc.UID)
 	return nil
-}
-
-// gone lets objects through that are no more.
-var gone = deleted
-
-// hashOf changes when what it is given changes.
-func hashOf(values ...any) (string, error) {
-	content, err := json.Marshal(values)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:8]), nil
 }
 
 // refused turns what a provider refuses into what is waited for.

@@ -42,36 +42,27 @@ func (r *HostedClusterReconciler) takeTurn(ctx context.Context, hc *v1alpha1.Hos
 	}
 	r.starts.mu.Lock()
 	defer r.starts.mu.Unlock()
-	now := r.Clock.Now()
 	if began, err := r.began(ctx, hc); err != nil || !began.IsZero() {
 		return err
 	}
-	var clusters v1alpha1.HostedClusterList
-	if err := r.List(ctx, &clusters); err != nil {
-		return fmt.Errorf("reading which control planes are being started: %w", err)
+	others, err := r.others(ctx, hc)
+	if err != nil {
+		return err
 	}
 	cores, err := r.cores(ctx)
 	if err != nil {
 		return err
 	}
 	ahead, retry := int64(0), startFor
-	for i := range clusters.Items {
-		other := &clusters.Items[i]
-		if other.Status.Version != "" || other.UID == hc.UID || !other.DeletionTimestamp.IsZero() {
-			continue
-		}
-		began, err := r.began(ctx, other)
-		if err != nil {
-			return err
-		}
-		if left := startFor - now.Sub(began); left > 0 && !began.IsZero() {
-			ahead, retry = ahead+1, min(retry, left)
-		} else if began.IsZero() && isQueued(other) && other.CreationTimestamp.Before(&hc.CreationTimestamp) {
+	for _, other := range others {
+		if !other.queued {
+			ahead, retry = ahead+1, min(retry, other.left)
+		} else if other.created.Before(&hc.CreationTimestamp) {
 			ahead++
 		}
 	}
 	if ahead < cores {
-		r.starts.began[client.ObjectKeyFromObject(hc)] = now
+		r.starts.began[client.ObjectKeyFromObject(hc)] = r.Clock.Now()
 		return nil
 	}
 	message := fmt.Sprintf("other control planes are being started: a seed starts as many at once as it has cores, which are %d", cores)
@@ -80,8 +71,9 @@ func (r *HostedClusterReconciler) takeTurn(ctx context.Context, hc *v1alpha1.Hos
 }
 
 // makeWay returns a *kube.WaitingError while all of a cluster but its control plane has to wait for control planes of others:
-// what runs inside, its machines, what watches it. A node boots with all the cores that it can get: of clusters that are created together, each would have its API
-// much later, and none its node sooner. Those that are created after the cluster has answered do not hold it up.
+// what runs inside, its machines, what watches it. A node boots with all the cores that it can get: of clusters that are
+// created together, each would have its API much later, and none its node sooner. Those that are created after the cluster
+// has answered do not hold it up.
 func (r *HostedClusterReconciler) makeWay(ctx context.Context, hc *v1alpha1.HostedCluster) error {
 	answered := meta.FindStatusCondition(hc.Status.Conditions, v1alpha1.ConditionControlPlaneAvailable)
 	nodes := meta.FindStatusCondition(hc.Status.Conditions, v1alpha1.ConditionNodesReady)
@@ -90,30 +82,51 @@ func (r *HostedClusterReconciler) makeWay(ctx context.Context, hc *v1alpha1.Host
 	}
 	r.starts.mu.Lock()
 	defer r.starts.mu.Unlock()
+	others, err := r.others(ctx, hc)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		if !answered.LastTransitionTime.Before(&other.created) {
+			message := "what runs in the cluster waits for control planes of other clusters that are being started"
+			setCondition(hc, v1alpha1.ConditionNodesReady, false, v1alpha1.ReasonQueued, message)
+			return kube.Wait(v1alpha1.ReasonQueued, message, other.left)
+		}
+	}
+	return nil
+}
+
+// starting is a cluster whose control plane is being started, or waits for its turn.
+type starting struct {
+	created metav1.Time
+	// queued is true if it waits; left is for how much longer it may hold up others.
+	queued bool
+	left   time.Duration
+}
+
+// others returns what else is being started than the cluster.
+func (r *HostedClusterReconciler) others(ctx context.Context, hc *v1alpha1.HostedCluster) ([]starting, error) {
 	var clusters v1alpha1.HostedClusterList
 	if err := r.List(ctx, &clusters); err != nil {
-		return fmt.Errorf("reading which control planes are being started: %w", err)
+		return nil, fmt.Errorf("reading which control planes are being started: %w", err)
 	}
+	var found []starting
 	for i := range clusters.Items {
 		other := &clusters.Items[i]
-		if other.Status.Version != "" || other.UID == hc.UID || !other.DeletionTimestamp.IsZero() || answered.LastTransitionTime.Before(&other.CreationTimestamp) {
+		if other.Status.Version != "" || other.UID == hc.UID || !other.DeletionTimestamp.IsZero() {
 			continue
 		}
 		began, err := r.began(ctx, other)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		left := startFor - r.Clock.Since(began)
-		if began.IsZero() && isQueued(other) {
-			left = startFor
-		}
-		if left > 0 {
-			message := "what runs in the cluster waits for control planes of other clusters that are being started"
-			setCondition(hc, v1alpha1.ConditionNodesReady, false, v1alpha1.ReasonQueued, message)
-			return kube.Wait(v1alpha1.ReasonQueued, message, left)
+		if left := startFor - r.Clock.Since(began); !began.IsZero() && left > 0 {
+			found = append(found, starting{other.CreationTimestamp, false, left})
+		} else if began.IsZero() && isQueued(other) {
+			found = append(found, starting{other.CreationTimestamp, true, startFor})
 		}
 	}
-	return nil
+	return found, nil
 }
 
 // began returns when the cluster's control plane was first let go ahead, zero if it was not.

@@ -21,7 +21,7 @@ const (
 
 	// Finalizer keeps a HostedCluster until everything made from it is gone.
 	Finalizer = "hosting.canopy.dev/hosted-cluster"
-	// FinalizerMachine keeps a ProviderMachine until its instance is gone.
+	// FinalizerMachine keeps a ProviderMachine until its instance is gone, and a ProviderCluster until nothing of it is left.
 	FinalizerMachine = "hosting.canopy.dev/provider-machine"
 
 	// SecretCredentials is the name of the Secret beside a HostedCluster with the credentials for its provider, if it needs any.

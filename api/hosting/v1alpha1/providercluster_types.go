@@ -84,8 +84,8 @@ type ProviderClusterStatus struct {
 	//
 	// +optional
 	Network CloudNetwork `json:"network,omitempty,omitzero"`
-	// observed is a hash of the spec and the credentials with which the network was last looked at, and observedTime when
-	// that was.
+	// observed says of which spec and of which credentials the network was last looked at: the generation, and UID and resource
+	// version of the Secret. observedTime is when that was.
 	//
 	// +optional
 	Observed string `json:"observed,omitempty"`

@@ -155,16 +155,16 @@ func (f *Fleet) delete(ctx context.Context, cluster machine.Cluster, instance ma
 }
 
 // Sweep deletes the instances of the cluster that no machine has: those of machines that nobody knows, and all but one of
-// those that were made for the same machine. It returns how many are left for the machines that are known.
-func (f *Fleet) Sweep(ctx context.Context, cluster machine.Cluster, namespace string) (int, error) {
+// those that were made for the same machine.
+func (f *Fleet) Sweep(ctx context.Context, cluster machine.Cluster, namespace string) error {
 	instances, err := f.Instances(ctx, cluster, runningAge)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	// Not from the cache: a machine that was just made is no orphan's.
 	var machines v1alpha1.ProviderMachineList
 	if err := f.Live.List(ctx, &machines, client.InNamespace(namespace)); err != nil {
-		return 0, fmt.Errorf("reading the machines of %s: %w", namespace, err)
+		return fmt.Errorf("reading the machines of %s: %w", namespace, err)
 	}
 	chosen := map[string]bool{}
 	known := map[types.UID]bool{}
@@ -181,7 +181,7 @@ func (f *Fleet) Sweep(ctx context.Context, cluster machine.Cluster, namespace st
 			errs = append(errs, f.delete(ctx, cluster, instance))
 		}
 	}
-	return len(chosen), errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // Empty deletes all instances of the cluster, and reports whether there are none.
@@ -272,22 +272,31 @@ func (f *Fleet) clusterOf(ctx context.Context, m *v1alpha1.ProviderMachine) (mac
 	if !pc.Status.Initialization.Provisioned {
 		return machine.Cluster{}, errNoNetwork
 	}
-	return Cluster(ctx, f.Client, pc)
+	credentials, err := Credentials(ctx, f.Client, pc)
+	if err != nil {
+		return machine.Cluster{}, err
+	}
+	return Cluster(pc, credentials), nil
 }
 
-// Cluster returns what a cloud has to know of a cluster. That its credentials are missing is a *kube.WaitingError.
-func Cluster(ctx context.Context, c client.Reader, pc *v1alpha1.ProviderCluster) (machine.Cluster, error) {
+// Credentials returns the Secret with those of a cluster. That it is missing is a *kube.WaitingError.
+func Credentials(ctx context.Context, c client.Reader, pc *v1alpha1.ProviderCluster) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
 	err := c.Get(ctx, client.ObjectKey{Namespace: pc.Namespace, Name: v1alpha1.SecretCredentials}, secret)
 	if apierrors.IsNotFound(err) {
-		return machine.Cluster{}, kube.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf(
+		return nil, kube.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf(
 			"the credentials for the cloud are missing: create the Secret %s in the namespace %s, with the label %s=%s", v1alpha1.SecretCredentials, pc.Namespace, v1alpha1.LabelCluster, pc.Name), 0)
 	}
 	if err != nil {
-		return machine.Cluster{}, fmt.Errorf("reading the credentials of %s: %w", client.ObjectKeyFromObject(pc), err)
+		return nil, fmt.Errorf("reading the credentials of %s: %w", client.ObjectKeyFromObject(pc), err)
 	}
+	return secret, nil
+}
+
+// Cluster returns what a cloud has to know of a cluster.
+func Cluster(pc *v1alpha1.ProviderCluster, credentials *corev1.Secret) machine.Cluster {
 	return machine.Cluster{
-		Account: machine.Account{Place: pc.Spec.Place, Credentials: secret.Data},
+		Account: machine.Account{Place: pc.Spec.Place, Credentials: credentials.Data},
 		Name:    pc.Name, UID: pc.UID, Named: pc.Spec.Network, Network: pc.Status.Network,
-	}, nil
+	}
 }

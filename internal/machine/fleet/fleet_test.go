@@ -185,11 +185,8 @@ func TestSweepTakesOrphansAndTwinsAndNothingElse(t *testing.T) {
 			objs := append(provisioned(), known.DeepCopy())
 			f, cl := newFleet(t, objs...)
 			cl.instances = c.instances
-			cluster, err := Cluster(t.Context(), f.Client, objs[0].(*v1alpha1.ProviderCluster))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := f.Sweep(t.Context(), cluster, namespace); err != nil {
+			cluster := Cluster(objs[0].(*v1alpha1.ProviderCluster), objs[1].(*corev1.Secret))
+			if err := f.Sweep(t.Context(), cluster, namespace); err != nil {
 				t.Fatal(err)
 			}
 			if got := cl.ids(); !slices.Equal(got, c.want) {
