@@ -8,6 +8,7 @@ package e2e
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,87 +16,28 @@ import (
 	"testing"
 	"time"
 
+	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/local"
-	"canopy.dev/canopy/test/cloud/aws"
+	"canopy.dev/canopy/test/cloud/accounts"
 	"canopy.dev/canopy/test/cloud/core"
-	"canopy.dev/canopy/test/cloud/digitalocean"
-	"canopy.dev/canopy/test/cloud/gcp"
-	"canopy.dev/canopy/test/cloud/hetzner"
-	"canopy.dev/canopy/test/cloud/openstack"
 )
-
-// account is a test cloud that the platform reaches, and whose instances are pods of the node image with the very user data
-// that the cloud was given.
-type account struct {
-	name string
-	*core.Cloud
-	http.Handler
-	// place and machine are the blocks of the cluster's place, with %s for the cloud's URL, and of its machines.
-	place, machine string
-	credentials    map[string]string
-	// open returns further credentials, which name the cloud's URL.
-	open func(url string) (map[string][]byte, error)
-}
-
-func accounts() []account {
-	amazon, ocean, google, german, stack := aws.New(), digitalocean.New(), gcp.New(), hetzner.New(), openstack.New()
-	return []account{
-		{
-			name: "aws", Cloud: amazon.Cloud, Handler: amazon,
-			place:       `{aws: {region: us-east-2, endpoint: %q}}`,
-			machine:     `{aws: {instanceType: t3.medium}}`,
-			credentials: map[string]string{"accessKeyID": aws.AccessKeyID, "secretAccessKey": aws.SecretAccessKey},
-		},
-		{
-			name: "gcp", Cloud: google.Cloud, Handler: google,
-			place:       `{gcp: {region: us-east1, endpoint: %q}}`,
-			machine:     `{gcp: {machineType: e2-standard-2}}`,
-			credentials: map[string]string{"project": google.Project},
-			open:        google.Credentials,
-		},
-		{
-			name: "digitalocean", Cloud: ocean.Cloud, Handler: ocean,
-			place:       `{digitalocean: {region: nyc1, endpoint: %q}}`,
-			machine:     `{digitalocean: {size: s-2vcpu-4gb}}`,
-			credentials: map[string]string{"token": digitalocean.Token},
-		},
-		{
-			name: "hetzner", Cloud: german.Cloud, Handler: german,
-			place:       `{hetzner: {location: fsn1, endpoint: "%s/v1"}}`,
-			machine:     `{hetzner: {serverType: cx23}}`,
-			credentials: map[string]string{"token": hetzner.Token},
-		},
-		{
-			name: "openstack", Cloud: stack.Cloud, Handler: stack,
-			place:       `{openstack: {authURL: "%s/identity/v3", region: ` + openstack.Region + `}}`,
-			machine:     `{openstack: {flavor: m1.medium}}`,
-			credentials: map[string]string{"applicationCredentialID": openstack.CredentialID, "applicationCredentialSecret": openstack.CredentialSecret},
-		},
-	}
-}
 
 // TestMachinesAtClouds makes a cluster at every test cloud, with a node that runs a pod, loses an instance, and finds nothing left
 // when they are deleted.
 func TestMachinesAtClouds(t *testing.T) {
-	for _, a := range accounts() {
-		t.Run(a.name, func(t *testing.T) {
+	for name, a := range accounts.All() {
+		t.Run(string(name), func(t *testing.T) {
 			t.Parallel()
-			a.Booter = newBooter(t, "instances-"+a.name)
-			url := a.serve(t)
-			if a.open != nil {
-				further, err := a.open(url)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for key, value := range further {
-					a.credentials[key] = string(value)
-				}
+			a.Booter = newBooter(t, "instances-"+string(name))
+			account, err := a.At(serve(t, a))
+			if err != nil {
+				t.Fatal(err)
 			}
-			c := create(t, "at-"+a.name, fmt.Sprintf(`version: %s, cloud: {place: %s}, nodePools: [{name: workers, replicas: 1, provider: %s}]`,
-				images.DefaultKubernetesVersion(), fmt.Sprintf(a.place, url), a.machine))
+			c := create(t, "at-"+string(name), fmt.Sprintf(`version: %s, cloud: {place: %s}, nodePools: [{name: workers, replicas: 1, provider: %s}]`,
+				images.DefaultKubernetesVersion(), asYAML(t, account.Place), asYAML(t, a.Machine)))
 			c.condition("CloudReady", "False", "SecretMissing", time.Minute)
-			seed(t).apply(credentials(c, a.credentials))
+			seed(t).apply(credentials(c, account.Credentials))
 			c.ready(5 * time.Minute)
 			k := c.inside()
 			k.run("create", "deployment", "web", "--image="+images.Ref("nginx"))
@@ -104,7 +46,7 @@ func TestMachinesAtClouds(t *testing.T) {
 			if machines := a.Machines(); len(machines) != 1 || !strings.Contains(node, machines[0].ID) {
 				t.Errorf("the node is %s, and the instances are %v", node, machines)
 			}
-			if a.name == "aws" { // what follows is the same for all
+			if name == v1alpha1.ProviderAWS { // what follows is the same for all
 				isReplaced(t, a, k, strings.Fields(node)[0])
 			}
 			c.delete()
@@ -117,7 +59,7 @@ func TestMachinesAtClouds(t *testing.T) {
 }
 
 // isReplaced takes the only instance away behind everybody's back.
-func isReplaced(t *testing.T, a account, k kube, node string) {
+func isReplaced(t *testing.T, a accounts.Account, k kube, node string) {
 	t.Helper()
 	if err := a.Vanish(t.Context(), a.Machines()[0].ID); err != nil {
 		t.Fatal(err)
@@ -127,8 +69,18 @@ func isReplaced(t *testing.T, a account, k kube, node string) {
 	}, "get", "nodes", "-o", `jsonpath={.items[*].metadata.name} {.items[*].status.conditions[?(@.type=="Ready")].status}`)
 }
 
+// asYAML is a value in the form of YAML that is JSON.
+func asYAML(t *testing.T, value any) string {
+	t.Helper()
+	content, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
 // serve serves the cloud where the platform's pods reach it, and returns its URL.
-func (a account) serve(t *testing.T) string {
+func serve(t *testing.T, a accounts.Account) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", net.JoinHostPort(local.DefaultSettings().HostAddress().String(), "0"))
 	if err != nil {
@@ -140,11 +92,11 @@ func (a account) serve(t *testing.T) string {
 	return "http://" + listener.Addr().String()
 }
 
-func credentials(c cluster, data map[string]string) string {
+func credentials(c cluster, data map[string][]byte) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: v1\nkind: Secret\nmetadata: {name: provider-credentials, namespace: %s, labels: {hosting.canopy.dev/cluster: %s}}\nstringData:\n", c.namespace, c.name)
+	fmt.Fprintf(&b, "apiVersion: v1\nkind: Secret\nmetadata: {name: provider-credentials, namespace: %s, labels: {hosting.canopy.dev/cluster: %s}}\ndata:\n", c.namespace, c.name)
 	for key, value := range data {
-		fmt.Fprintf(&b, "  %s: %q\n", key, value)
+		fmt.Fprintf(&b, "  %s: %s\n", key, base64.StdEncoding.EncodeToString(value))
 	}
 	return b.String()
 }

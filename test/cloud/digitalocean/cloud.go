@@ -7,8 +7,6 @@
 package digitalocean
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -42,7 +40,7 @@ func New() *Cloud {
 	c.tags.Give(GivenTag, GivenTag)
 	for pattern, route := range map[string]struct {
 		scope  string
-		answer answer
+		answer core.Answer
 	}{
 		"GET /v2/droplets":          {"droplet:read", c.listDroplets},
 		"POST /v2/droplets":         {"droplet:create", c.createDroplet},
@@ -62,7 +60,7 @@ func New() *Cloud {
 		"GET /v2/images":            {"image:read", c.listImages},
 		"/":                         {"unknown", func(*http.Request) (int, any, error) { return 0, nil, notFound() }},
 	} {
-		c.mux.HandleFunc(pattern, c.serve(route.scope, route.answer))
+		c.mux.HandleFunc(pattern, c.REST(route.scope, refuse, core.Bearer(Token, route.answer)))
 	}
 	return c
 }
@@ -75,26 +73,6 @@ const (
 
 // ServeHTTP answers a call.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.mux.ServeHTTP(w, r) }
-
-// answer is what is answered to a call: a status and a body, or a *core.Refusal.
-type answer func(*http.Request) (status int, body any, err error)
-
-func (c *Cloud) serve(scope string, answer answer) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		c.Serve(w, scope, refuse, func(w http.ResponseWriter) {
-			if r.Header.Get("Authorization") != "Bearer "+Token {
-				refuse(w, core.Refuse(core.Unauthenticated, ""))
-				return
-			}
-			status, body, err := answer(r)
-			if refusal, ok := errors.AsType[*core.Refusal](err); ok {
-				refuse(w, refusal)
-				return
-			}
-			write(w, status, body)
-		})
-	}
-}
 
 // refuse says no as DigitalOcean does.
 func refuse(w http.ResponseWriter, refusal *core.Refusal) {
@@ -118,32 +96,16 @@ func refuse(w http.ResponseWriter, refusal *core.Refusal) {
 	case core.Internal:
 		status, id, message = http.StatusInternalServerError, "server_error", "Unexpected server-side error"
 	}
-	write(w, status, map[string]string{"id": id, "message": message, "request_id": "0f5e9a3d-of-the-test-cloud"})
-}
-
-func write(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	if body != nil {
-		_ = json.NewEncoder(w).Encode(body) // whoever asked has gone
-	}
+	core.WriteJSON(w, status, map[string]string{"id": id, "message": message, "request_id": "0f5e9a3d-of-the-test-cloud"})
 }
 
 func notFound() error { return core.Refuse(core.NotFound, "") }
 
 func invalid(format string, args ...any) error { return core.Refuse(core.Invalid, format, args...) }
 
-// read reads the body of a call.
-func read(r *http.Request, into any) error {
-	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
-		return invalid("the body is not what is expected: %v", err)
-	}
-	return nil
-}
-
 // page answers with one page of a list, under its key.
 func page[T any](c *Cloud, r *http.Request, key string, all []T) (int, any, error) {
-	number, size := intOf(r, "page", 1), min(intOf(r, "per_page", 20), 200)
+	number, size := core.Positive(r.URL.Query().Get("page"), 1), min(core.Positive(r.URL.Query().Get("per_page"), 20), 200)
 	if c.PageSize > 0 {
 		size = min(size, c.PageSize)
 	}
@@ -163,13 +125,4 @@ func pageURL(r *http.Request, number int) string {
 	}
 	query.Set("page", strconv.Itoa(number))
 	return fmt.Sprintf("https://api.digitalocean.com%s?%s", r.URL.Path, query.Encode())
-}
-
-// intOf returns a positive number of the query.
-func intOf(r *http.Request, key string, otherwise int) int {
-	n, err := strconv.Atoi(r.URL.Query().Get(key))
-	if err != nil || n < 1 {
-		return otherwise
-	}
-	return n
 }

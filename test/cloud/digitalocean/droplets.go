@@ -35,7 +35,7 @@ const maxUserData = 64 << 10
 
 func (c *Cloud) createDroplet(r *http.Request) (int, any, error) {
 	var o order
-	if err := read(r, &o); err != nil {
+	if err := core.ReadJSON(r, &o); err != nil {
 		return 0, nil, err
 	}
 	if err := c.check(o); err != nil {

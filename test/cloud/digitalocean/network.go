@@ -29,7 +29,7 @@ func (c *Cloud) listVPCs(r *http.Request) (int, any, error) { return page(c, r, 
 
 func (c *Cloud) createVPC(r *http.Request) (int, any, error) {
 	var o godo.VPCCreateRequest
-	if err := read(r, &o); err != nil {
+	if err := core.ReadJSON(r, &o); err != nil {
 		return 0, nil, err
 	}
 	_, taken := c.vpcs.Find(func(v *godo.VPC) bool { return v.Name == o.Name })
@@ -70,7 +70,7 @@ func (c *Cloud) listFirewalls(r *http.Request) (int, any, error) {
 
 func (c *Cloud) createFirewall(r *http.Request) (int, any, error) {
 	var o godo.FirewallRequest
-	if err := read(r, &o); err != nil {
+	if err := core.ReadJSON(r, &o); err != nil {
 		return 0, nil, err
 	}
 	if err := c.checkFirewall(o); err != nil {
@@ -151,7 +151,7 @@ func (c *Cloud) listTags(r *http.Request) (int, any, error) {
 
 func (c *Cloud) createTag(r *http.Request) (int, any, error) {
 	var o godo.TagCreateRequest
-	if err := read(r, &o); err != nil {
+	if err := core.ReadJSON(r, &o); err != nil {
 		return 0, nil, err
 	}
 	if !tagName.MatchString(o.Name) {

@@ -7,8 +7,6 @@
 package hetzner
 
 import (
-	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 
@@ -49,7 +47,7 @@ func New() *Cloud {
 	c.firewalls.Give(strconv.Itoa(GivenFirewall), &schema.Firewall{ID: GivenFirewall, Name: "shared", Labels: map[string]string{}})
 	for pattern, route := range map[string]struct {
 		operation string
-		answer    answer
+		answer    core.Answer
 	}{
 		"GET /v1/servers":           {"server:list", c.listServers},
 		"POST /v1/servers":          {"server:create", c.createServer},
@@ -67,33 +65,13 @@ func New() *Cloud {
 		"GET /v1/images":            {"image:list", c.listImages},
 		"/":                         {"unknown", func(*http.Request) (int, any, error) { return 0, nil, notFound("endpoint") }},
 	} {
-		c.mux.HandleFunc(pattern, c.serve(route.operation, route.answer))
+		c.mux.HandleFunc(pattern, c.REST(route.operation, refuse, core.Bearer(Token, route.answer)))
 	}
 	return c
 }
 
 // ServeHTTP answers a call.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.mux.ServeHTTP(w, r) }
-
-// answer is what is answered to a call: a status and a body, or a *core.Refusal.
-type answer func(*http.Request) (status int, body any, err error)
-
-func (c *Cloud) serve(operation string, answer answer) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		c.Serve(w, operation, refuse, func(w http.ResponseWriter) {
-			if r.Header.Get("Authorization") != "Bearer "+Token {
-				refuse(w, core.Refuse(core.Unauthenticated, ""))
-				return
-			}
-			status, body, err := answer(r)
-			if refusal, ok := errors.AsType[*core.Refusal](err); ok {
-				refuse(w, refusal)
-				return
-			}
-			write(w, status, body)
-		})
-	}
-}
 
 // refuse says no as Hetzner does.
 func refuse(w http.ResponseWriter, refusal *core.Refusal) {
@@ -118,31 +96,15 @@ func refuse(w http.ResponseWriter, refusal *core.Refusal) {
 	case core.Internal:
 		status, code = http.StatusInternalServerError, hcloud.ErrorCodeServerError
 	}
-	write(w, status, map[string]any{"error": map[string]any{"code": code, "message": message, "details": nil}})
+	core.WriteJSON(w, status, map[string]any{"error": map[string]any{"code": code, "message": message, "details": nil}})
 }
 
 // taken is the kind of a name that is not unique.
 const taken core.Kind = "taken"
 
-func write(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	if body != nil {
-		_ = json.NewEncoder(w).Encode(body) // whoever asked has gone
-	}
-}
-
 func notFound(kind string) error { return core.Refuse(core.NotFound, "%s not found", kind) }
 
 func invalid(format string, args ...any) error { return core.Refuse(core.Invalid, format, args...) }
-
-// read reads the body of a call.
-func read(r *http.Request, into any) error {
-	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
-		return invalid("the body is not what is expected: %v", err)
-	}
-	return nil
-}
 
 // labeled is what lists are filtered by.
 type labeled struct {
@@ -164,7 +126,7 @@ func page[T any](c *Cloud, r *http.Request, key string, all []T, as func(T) labe
 			wanted = append(wanted, item)
 		}
 	}
-	number, size := intOf(query.Get("page"), 1), min(intOf(query.Get("per_page"), 25), 50)
+	number, size := core.Positive(query.Get("page"), 1), min(core.Positive(query.Get("per_page"), 25), 50)
 	if c.PageSize > 0 {
 		size = min(size, c.PageSize)
 	}
@@ -174,14 +136,6 @@ func page[T any](c *Cloud, r *http.Request, key string, all []T, as func(T) labe
 		pagination.NextPage = number + 1
 	}
 	return http.StatusOK, map[string]any{key: items, "meta": schema.Meta{Pagination: &pagination}}, nil
-}
-
-// intOf returns a positive number.
-func intOf(text string, otherwise int) int {
-	if n, err := strconv.Atoi(text); err == nil && n > 0 {
-		return n
-	}
-	return otherwise
 }
 
 // rightLabels reports whether labels may be so.

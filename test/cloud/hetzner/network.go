@@ -59,7 +59,7 @@ func (c *Cloud) readNetwork(r *http.Request) (int, any, error) {
 
 func (c *Cloud) createNetwork(r *http.Request) (int, any, error) {
 	var o schema.NetworkCreateRequest
-	if err := read(r, &o); err != nil {
+	if err := core.ReadJSON(r, &o); err != nil {
 		return 0, nil, err
 	}
 	block, err := netip.ParsePrefix(o.IPRange)
@@ -119,7 +119,7 @@ func (c *Cloud) readFirewall(r *http.Request) (int, any, error) {
 
 func (c *Cloud) createFirewall(r *http.Request) (int, any, error) {
 	var o schema.FirewallCreateRequest
-	if err := read(r, &o); err != nil {
+	if err := core.ReadJSON(r, &o); err != nil {
 		return 0, nil, err
 	}
 	if o.Name == "" {

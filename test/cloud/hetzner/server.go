@@ -22,7 +22,7 @@ const maxUserData = 32 << 10
 
 func (c *Cloud) createServer(r *http.Request) (int, any, error) {
 	var o schema.ServerCreateRequest
-	if err := read(r, &o); err != nil {
+	if err := core.ReadJSON(r, &o); err != nil {
 		return 0, nil, err
 	}
 	if err := c.check(o); err != nil {

@@ -15,7 +15,6 @@ package openstack
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -51,9 +50,6 @@ type Cloud struct {
 	volumes     *core.Table[string]
 }
 
-// answer is what is answered to a call: a status and a body, or a *core.Refusal.
-type answer func(*http.Request) (status int, body any, err error)
-
 // New returns a project in which somebody else has made a network with a subnet, and a security group.
 func New() *Cloud {
 	c := &Cloud{Cloud: core.New(), Roles: []string{"member", "reader"}, mux: http.NewServeMux(), tokens: map[string]bool{}, collections: map[string]*collection{}}
@@ -65,7 +61,7 @@ func New() *Cloud {
 	c.mux.HandleFunc("GET /image/{$}", versions("v2.16"))
 	for pattern, route := range map[string]struct {
 		operation string
-		answer    answer
+		answer    core.Answer
 	}{
 		"GET /compute/v2.1/servers":              {"servers:read", c.listServers},
 		"GET /compute/v2.1/servers/detail":       {"servers:read", c.listServers},
@@ -86,29 +82,20 @@ func New() *Cloud {
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.mux.ServeHTTP(w, r) }
 
 // handle answers calls that have a token.
-func (c *Cloud) handle(pattern, operation, envelope string, answer answer) {
-	no := refuse(envelope)
-	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		c.Serve(w, operation, no, func(w http.ResponseWriter) {
-			if !c.tokens[r.Header.Get("X-Auth-Token")] {
-				no(w, core.Refuse(core.Unauthenticated, "The request you have made requires authentication."))
-				return
-			}
-			c.sweep()
-			status, body, err := answer(r)
-			if refusal, ok := errors.AsType[*core.Refusal](err); ok {
-				no(w, refusal)
-				return
-			}
-			write(w, status, body)
-		})
-	})
+func (c *Cloud) handle(pattern, operation, envelope string, answer core.Answer) {
+	c.mux.HandleFunc(pattern, c.REST(operation, refuse(envelope), func(r *http.Request) (int, any, error) {
+		if !c.tokens[r.Header.Get("X-Auth-Token")] {
+			return 0, nil, core.Refuse(core.Unauthenticated, "The request you have made requires authentication.")
+		}
+		c.sweep()
+		return answer(r)
+	}))
 }
 
 // versions answers with the versions of a service, as clients want to know before they call it.
 func versions(id string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		write(w, http.StatusOK, object{"versions": []object{{"id": id, "status": "CURRENT"}}})
+		core.WriteJSON(w, http.StatusOK, object{"versions": []object{{"id": id, "status": "CURRENT"}}})
 	}
 }
 
@@ -168,7 +155,7 @@ func (c *Cloud) login(w http.ResponseWriter, r *http.Request) {
 			{"id": kind, "interface": "public", "region": Region, "region_id": Region, "url": "http://" + r.Host + path},
 		}})
 	}
-	write(w, http.StatusCreated, object{"token": object{
+	core.WriteJSON(w, http.StatusCreated, object{"token": object{
 		"methods": identity.Methods, "expires_at": "2099-01-01T00:00:00.000000Z", "issued_at": "2026-01-01T00:00:00.000000Z",
 		"roles": roles, "catalog": catalog, "project": object{"id": "p-demo", "name": Project, "domain": object{"id": "default", "name": Domain}},
 		"user": object{"id": "u-canopy", "name": Username, "domain": object{"id": "default", "name": Domain}},
@@ -205,15 +192,7 @@ func refuse(envelope string) func(http.ResponseWriter, *core.Refusal) {
 		if envelope != "badRequest" {
 			fault = envelope
 		}
-		write(w, status, object{fault: object{"code": status, "message": message, "type": string(refusal.Kind), "detail": ""}})
-	}
-}
-
-func write(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	if body != nil {
-		_ = json.NewEncoder(w).Encode(body) // whoever asked has gone
+		core.WriteJSON(w, status, object{fault: object{"code": status, "message": message, "type": string(refusal.Kind), "detail": ""}})
 	}
 }
 
