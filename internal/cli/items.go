@@ -74,6 +74,18 @@ func (s *session) project(ctx context.Context) (string, error) {
 	}
 }
 
+// findCluster returns the cluster that was named. refusal says of something else, with %s for its name, why it will not do.
+func (s *session) findCluster(ctx context.Context, name, refusal string) (item, error) {
+	ref, err := parseReference(name, "cluster")
+	if err != nil {
+		return item{}, err
+	}
+	if ref.noun.name != "cluster" {
+		return item{}, output.Usage(refusal+": name a cluster", ref)
+	}
+	return s.find(ctx, ref)
+}
+
 // find returns the thing that was named. A cluster is found in any project, and what is in a cluster in any cluster of the
 // project, as long as there is only one of the name.
 func (s *session) find(ctx context.Context, ref reference) (item, error) {

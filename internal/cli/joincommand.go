@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"canopy.dev/canopy/internal/cli/api"
-	"canopy.dev/canopy/internal/cli/output"
 )
 
 // newJoinCommand returns "canopy join-command".
@@ -35,14 +34,7 @@ and a short time; there is a credential in it. Each machine needs a command of i
 			if err != nil {
 				return err
 			}
-			ref, err := parseReference(args[0], "cluster")
-			if err != nil {
-				return err
-			}
-			if ref.noun.name != "cluster" {
-				return output.Usage("no machine can join %s: name a cluster", ref)
-			}
-			i, err := s.find(cmd.Context(), ref)
+			i, err := s.findCluster(cmd.Context(), args[0], "no machine can join %s")
 			if err != nil {
 				return err
 			}

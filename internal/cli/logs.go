@@ -40,14 +40,7 @@ func newLogsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ref, err := parseReference(args[0], "cluster")
-			if err != nil {
-				return err
-			}
-			if ref.noun.name != "cluster" {
-				return output.Usage("%s has no logs here: name a cluster", ref)
-			}
-			i, err := s.find(cmd.Context(), ref)
+			i, err := s.findCluster(cmd.Context(), args[0], "%s has no logs here")
 			if err != nil {
 				return err
 			}

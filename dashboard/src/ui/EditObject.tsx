@@ -2,13 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import schemas from 'virtual:schemas';
-import { Button, Group, Modal, SegmentedControl, Stack, Textarea, TextInput } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
+import { SegmentedControl, Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { parse, stringify } from 'yaml';
-import { asProblem, fieldErrors } from '../problem';
+import { FormModal } from './Form';
 import { type Look, SchemaForm } from './SchemaForm';
-import { Failed } from './States';
 import { pathsOf, type Values } from './schema.model';
 import { declared } from './YamlView';
 
@@ -40,14 +38,8 @@ export default function EditObject({
   const [edited, edit] = useState<Edited>(() => declared(object) as Edited);
   const [text, setText] = useState(() => (form ? undefined : stringify(declared(object), { lineWidth: 0 })));
   const [broken, setBroken] = useState('');
-  const mutation = useMutation({
-    mutationFn: async () => save((text === undefined ? edited : parse(text)) as never),
-    onSuccess: onClose,
-  });
   const schema = form && schemas[form.schema];
-  const problem = mutation.error ? asProblem(mutation.error) : undefined;
-  const told = problem && schema && text === undefined ? fieldErrors(problem, ['metadata.name', ...pathsOf(schema, 'spec')]) : undefined;
-  const allOnFields = told && Object.keys(told.fields).length > 0 && told.rest.length === 0;
+  const asForm = schema && text === undefined;
   const turn = (to: string) => {
     if (to === 'yaml') {
       setText(stringify(edited, { lineWidth: 0 }));
@@ -62,15 +54,17 @@ export default function EditObject({
     }
   };
   return (
-    <Modal opened onClose={onClose} title={<b>{title}</b>} size={text === undefined ? 'lg' : 'xl'}>
-      <form
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          mutation.mutate();
-        }}
-      >
-        <Stack>
+    <FormModal
+      title={title}
+      submit="Save"
+      size={text === undefined ? 'lg' : 'xl'}
+      noValidate
+      action={async () => save((text === undefined ? edited : parse(text)) as never)}
+      fields={asForm ? ['metadata.name', ...pathsOf(schema, 'spec')] : []}
+      onClose={onClose}
+    >
+      {(errors) => (
+        <>
           {schema && (
             <SegmentedControl
               size="xs"
@@ -84,7 +78,7 @@ export default function EditObject({
               ]}
             />
           )}
-          {schema && text === undefined ? (
+          {asForm ? (
             <>
               {fresh && (
                 <TextInput
@@ -93,7 +87,7 @@ export default function EditObject({
                   withAsterisk
                   data-autofocus
                   value={edited.metadata?.name ?? ''}
-                  error={told?.fields['metadata.name']}
+                  error={errors['metadata.name']}
                   onChange={(event) => edit({ ...edited, metadata: { ...edited.metadata, name: event.currentTarget.value } })}
                 />
               )}
@@ -101,7 +95,7 @@ export default function EditObject({
                 schema={schema}
                 value={edited.spec}
                 path="spec"
-                errors={told?.fields ?? {}}
+                errors={errors}
                 look={form}
                 onChange={(spec) => edit({ ...edited, spec })}
               />
@@ -119,17 +113,8 @@ export default function EditObject({
               onChange={(event) => setText(event.currentTarget.value)}
             />
           )}
-          {problem && !allOnFields && <Failed error={problem} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={mutation.isPending}>
-              Save
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+        </>
+      )}
+    </FormModal>
   );
 }

@@ -14,6 +14,8 @@ export function FormModal({
   action,
   fields,
   stay,
+  size,
+  noValidate,
   onClose,
   children,
 }: {
@@ -24,6 +26,9 @@ export function FormModal({
   fields: string[];
   /** stay keeps the window when the action was done: there is something to be read still. */
   stay?: boolean;
+  size?: string;
+  /** noValidate leaves it to the server to say what is wrong. */
+  noValidate?: boolean;
   onClose: () => void;
   children: (errors: Record<string, string>) => ReactNode;
 }) {
@@ -32,8 +37,9 @@ export function FormModal({
   const told = problem ? fieldErrors(problem, fields) : { fields: {}, rest: [] };
   const allOnFields = problem?.errors?.length && told.rest.length === 0;
   return (
-    <Modal opened onClose={onClose} title={<b>{title}</b>}>
+    <Modal opened onClose={onClose} title={<b>{title}</b>} size={size}>
       <form
+        noValidate={noValidate}
         onSubmit={(event) => {
           event.preventDefault();
           mutation.mutate();

@@ -5,7 +5,6 @@ package gcp_test
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -100,15 +99,6 @@ func (w *world) asked(t *testing.T) *compute.Instance {
 	return all[0].Detail.(*compute.Instance)
 }
 
-func wantReason(t *testing.T, err error, reason string) machine.RefusedError {
-	t.Helper()
-	refused, ok := errors.AsType[*machine.RefusedError](err)
-	if !ok || refused.Reason != reason {
-		t.Fatalf("the error is %v, want one with the reason %s", err, reason)
-	}
-	return *refused
-}
-
 func TestSuite(t *testing.T) {
 	suite.Run(t, func(t *testing.T) suite.World {
 		t.Helper()
@@ -190,12 +180,12 @@ func TestTheRoleInTheDocumentationIsWhatIsVerified(t *testing.T) {
 		}
 	}
 	w.Deny("compute.firewalls.create")
-	refused := wantReason(t, w.cloud.Verify(t.Context(), w.account), v1alpha1.ReasonUnauthorized)
-	if !strings.Contains(refused.Message, "it may not compute.firewalls.create:") {
+	refused := suite.WantReason(t, w.cloud.Verify(t.Context(), w.account), v1alpha1.ReasonUnauthorized)
+	if refused != nil && !strings.Contains(refused.Message, "it may not compute.firewalls.create:") {
 		t.Errorf("Verify() = %s", refused.Message)
 	}
 	_, err = w.cloud.EnsureNetwork(t.Context(), machine.Cluster{Account: w.account, Name: "demo", UID: "0b3a8f6e-demo"})
-	wantReason(t, err, v1alpha1.ReasonUnauthorized)
+	suite.WantReason(t, err, v1alpha1.ReasonUnauthorized)
 }
 
 func TestExactlyThePermissionsThatAreNeededAreVerified(t *testing.T) {
@@ -245,7 +235,7 @@ func TestAZoneThatIsSoldOutIsToldAndTriedAgain(t *testing.T) {
 			break
 		}
 	}
-	wantReason(t, err, v1alpha1.ReasonResourcesDepleted)
+	suite.WantReason(t, err, v1alpha1.ReasonResourcesDepleted)
 	w.Heal()
 	w.Age() // of the failure
 	if _, err := w.cloud.Create(t.Context(), cluster, m); err != nil {
@@ -278,7 +268,7 @@ func TestANameThatIsTakenIsNotOurs(t *testing.T) {
 	}
 	m.UID = "another"
 	_, err := w.cloud.Create(t.Context(), cluster, m)
-	wantReason(t, err, v1alpha1.ReasonDependencies)
+	suite.WantReason(t, err, v1alpha1.ReasonDependencies)
 }
 
 func TestANetworkWaitsForWhatOthersMadeInIt(t *testing.T) {
@@ -291,7 +281,7 @@ func TestANetworkWaitsForWhatOthersMadeInIt(t *testing.T) {
 			break
 		}
 	}
-	if refused := wantReason(t, err, v1alpha1.ReasonDependencies); !strings.Contains(refused.Message, "k8s-fw-1234") {
+	if refused := suite.WantReason(t, err, v1alpha1.ReasonDependencies); refused != nil && !strings.Contains(refused.Message, "k8s-fw-1234") {
 		t.Errorf("DeleteNetwork() = %s", refused.Message)
 	}
 }
@@ -305,7 +295,7 @@ func TestANamedNetworkHasOneSubnetOrSaysWhich(t *testing.T) {
 	}
 	cluster.Place.GCP.Region = "us-west1"
 	_, err = w.cloud.EnsureNetwork(t.Context(), cluster)
-	wantReason(t, err, v1alpha1.ReasonConfiguration)
+	suite.WantReason(t, err, v1alpha1.ReasonConfiguration)
 }
 
 func TestAKeyThatIsRevokedWhileItIsUsed(t *testing.T) {
@@ -313,7 +303,7 @@ func TestAKeyThatIsRevokedWhileItIsUsed(t *testing.T) {
 	cluster := w.cluster(t)
 	w.Revoke()
 	_, err := w.cloud.List(t.Context(), cluster)
-	wantReason(t, err, v1alpha1.ReasonUnauthenticated)
+	suite.WantReason(t, err, v1alpha1.ReasonUnauthenticated)
 }
 
 func TestAWorkloadIdentityNeedsNoKey(t *testing.T) {
@@ -370,7 +360,7 @@ func TestCredentialsCannotMakeASeedTellWhatItKnows(t *testing.T) {
 			account := w.account
 			account.Credentials = credentials
 			before := w.Total()
-			wantReason(t, w.cloud.Verify(t.Context(), account), v1alpha1.ReasonUnauthenticated)
+			suite.WantReason(t, w.cloud.Verify(t.Context(), account), v1alpha1.ReasonUnauthenticated)
 			if w.Total() != before {
 				t.Error("somebody was called")
 			}
@@ -383,7 +373,7 @@ func TestRateLimitsAreWaitedFor(t *testing.T) {
 	cluster := w.cluster(t)
 	w.Inject(core.Fault{Kind: core.RateLimited})
 	_, err := w.cloud.List(t.Context(), cluster)
-	if refused := wantReason(t, err, v1alpha1.ReasonRateLimited); refused.After == 0 {
+	if refused := suite.WantReason(t, err, v1alpha1.ReasonRateLimited); refused != nil && refused.After == 0 {
 		t.Errorf("it is tried again after %s", refused.After)
 	}
 }
