@@ -49,7 +49,7 @@ unit: ## Run the tests that need no running platform; controllers run against a 
 	go test -count=1 ./... # a result of before would not know that a CRD or the chart has changed
 
 .PHONY: e2e
-e2e: ## Run the tests against the local platform, which is brought up if it is not (as root)
+e2e: ## Run the tests against the local platform, brought up anew (as root): what is there before is taken away
 	hack/e2e
 
 .PHONY: lint

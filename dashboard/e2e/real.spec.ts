@@ -90,7 +90,7 @@ test('from signing in to a cluster with two nodes, and back to nothing', async (
 
   await visit(page, 'Main', 'Clusters');
   await page.getByRole('link', { name: 'Create cluster' }).first().click();
-  await page.getByRole('radio', { name: /^local/ }).click();
+  await page.getByRole('radio', { name: /^local this/ }).click();
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByLabel('Name').fill('journey');
   // The newest but one minor, so that there is something to upgrade to.

@@ -18,6 +18,7 @@ import (
 
 func TestAPowerCutLosesNothing(t *testing.T) {
 	demo := ofProject(t, local.DemoProject, local.DemoCluster)
+	demo.ready(5 * time.Minute)
 	demo.inside().apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: witness}, data: {a: b}}")
 	if _, err := run(t.Context(), "", "bash", "-c", "pkill -KILL -f '[c]anopy sandbox '"); err != nil {
 		t.Fatal(err)
