@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -63,13 +64,54 @@ func (b *bench) kubeletPaths(ctx context.Context, cluster *path) ([]*path, error
 		return nil, err
 	}
 	keys := filepath.Join("/proc", fmt.Sprint(controlPlane), "root", keysDir)
-	way := func(name string, dial dialFunc) *path {
-		config := &rest.Config{Dial: dial, TLSClientConfig: rest.TLSClientConfig{
-			CAFile: filepath.Join(keys, "ca.crt"), CertFile: filepath.Join(keys, "kubelet-client.crt"), KeyFile: filepath.Join(keys, "kubelet-client.key"),
-		}}
-		return &path{name: cluster.name + name, config: config, kubelet: "https://" + net.JoinHostPort(nodes.Items[0].Status.Addresses[0].Address, "10250")}
+	node := nodes.Items[0].Status.Addresses[0].Address
+	var paths []*path
+	for _, way := range []struct {
+		name string
+		dial dialFunc
+	}{{"_kubelet", through}, {"_kubelet_directly", dialFrom(onNode)}} {
+		local, err := forward(ctx, way.dial, net.JoinHostPort(node, "10250"))
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, &path{name: cluster.name + way.name, kubelet: "https://" + local, config: &rest.Config{TLSClientConfig: rest.TLSClientConfig{
+			ServerName: node, CAFile: filepath.Join(keys, "ca.crt"), CertFile: filepath.Join(keys, "kubelet-client.crt"), KeyFile: filepath.Join(keys, "kubelet-client.key"),
+		}}})
 	}
-	return []*path{way("_kubelet", through), way("_kubelet_directly", dialFrom(onNode))}, nil
+	return paths, nil
+}
+
+// forward listens on an address of this machine, which it returns, and carries each connection on to another. The client
+// of exec does not let its caller dial.
+func forward(ctx context.Context, dial dialFunc, to string) (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer client.Close()
+				server, err := dial(ctx, "tcp", to)
+				if err != nil {
+					fmt.Fprintf(os.Stderr, "bench: %s: %s\n", to, err)
+					return
+				}
+				defer server.Close()
+				go func() {
+					_, _ = io.Copy(server, client)
+					_ = server.Close()
+				}()
+				_, _ = io.Copy(client, server)
+			}()
+		}
+	}()
+	return listener.Addr().String(), nil
 }
 
 // processIn returns a process of the first pod that matches, in a container that has the file.
