@@ -84,7 +84,7 @@ func (b *bench) kubeletPaths(ctx context.Context, cluster *path) ([]*path, error
 // forward listens on an address of this machine, which it returns, and carries each connection on to another. The client
 // of exec does not let its caller dial.
 func forward(ctx context.Context, dial dialFunc, to string) (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
@@ -96,13 +96,13 @@ func forward(ctx context.Context, dial dialFunc, to string) (string, error) {
 				return
 			}
 			go func() {
-				defer client.Close()
+				defer func() { _ = client.Close() }()
 				server, err := dial(ctx, "tcp", to)
 				if err != nil {
 					fmt.Fprintf(os.Stderr, "bench: %s: %s\n", to, err)
 					return
 				}
-				defer server.Close()
+				defer func() { _ = server.Close() }()
 				go func() {
 					_, _ = io.Copy(server, client)
 					_ = server.Close()

@@ -34,8 +34,6 @@ const (
 )
 
 const (
-	// maxAccounts is how many accounts' clients are kept.
-	maxAccounts = 256
 	// callTimeout is for one attempt; maxAttempts and maxBackoff are for those of one call. What takes longer is tried again
 	// by whoever called.
 	callTimeout = 30 * time.Second
