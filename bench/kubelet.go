@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -27,6 +26,7 @@ import (
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/internal/controlplane"
+	"canopy.dev/canopy/internal/forward"
 	"canopy.dev/canopy/internal/openvpn"
 	"canopy.dev/canopy/internal/tunnel"
 )
@@ -70,7 +70,7 @@ func (b *bench) kubeletPaths(ctx context.Context, cluster *path) ([]*path, error
 		name string
 		dial dialFunc
 	}{{"_kubelet", through}, {"_kubelet_directly", dialFrom(onNode)}} {
-		local, err := forward(ctx, way.dial, net.JoinHostPort(node, "10250"))
+		local, err := listenFor(ctx, way.dial, net.JoinHostPort(node, "10250"))
 		if err != nil {
 			return nil, err
 		}
@@ -81,35 +81,26 @@ func (b *bench) kubeletPaths(ctx context.Context, cluster *path) ([]*path, error
 	return paths, nil
 }
 
-// forward listens on an address of this machine, which it returns, and carries each connection on to another. The client
+// listenFor listens on an address of this machine, which it returns, and carries each connection on to another. The client
 // of exec does not let its caller dial.
-func forward(ctx context.Context, dial dialFunc, to string) (string, error) {
+func listenFor(ctx context.Context, dial dialFunc, to string) (string, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
 	context.AfterFunc(ctx, func() { _ = listener.Close() })
 	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
+		_ = forward.Accept(listener, func(client net.Conn) {
 			go func() {
-				defer func() { _ = client.Close() }()
 				server, err := dial(ctx, "tcp", to)
 				if err != nil {
 					fmt.Fprintf(os.Stderr, "bench: %s: %s\n", to, err)
+					_ = client.Close()
 					return
 				}
-				defer func() { _ = server.Close() }()
-				go func() {
-					_, _ = io.Copy(server, client)
-					_ = server.Close()
-				}()
-				_, _ = io.Copy(client, server)
+				forward.Between(client, server, nil, nil)
 			}()
-		}
+		})
 	}()
 	return listener.Addr().String(), nil
 }
