@@ -137,5 +137,5 @@ test('from signing in to a cluster with two nodes, and back to nothing', async (
   await visit(page, 'Main', 'Settings');
   await page.getByRole('button', { name: 'Delete project' }).click();
   await confirm(page, project, 'Delete project');
-  await expect(page.getByRole('heading', { name: 'Home' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Home', level: 1, exact: true })).toBeVisible();
 });

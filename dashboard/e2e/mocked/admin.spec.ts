@@ -68,5 +68,5 @@ test('seeds are on the map, and what is refused is counted by its code', async (
   await page.goto('/admin');
   await expect(page.getByText('ERR_FORBIDDEN')).toBeVisible();
   await page.getByRole('button', { name: /^nyc-1 on the map/ }).click();
-  await expect(page.getByRole('heading', { name: 'Seeds' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Seeds', level: 1, exact: true })).toBeVisible();
 });

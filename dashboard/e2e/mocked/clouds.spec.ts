@@ -30,7 +30,7 @@ test('machines of a cloud have its sizes, and what they take of the quota', asyn
   await page.getByRole('tab', { name: 'Terraform' }).click();
   await expect(page.getByRole('region', { name: 'Terraform' })).toContainText('instance_type = "t3.large"');
   await page.getByRole('button', { name: 'Create cluster' }).click();
-  await expect(page.getByRole('heading', { name: 'cloudy' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'cloudy', level: 1, exact: true })).toBeVisible();
   expect(fake.requests[0]?.body.spec).toMatchObject({ preset: 'aws-central', cloudNetwork: { network: 'vpc-0a1b2c' } });
   expect(fake.requests[1]?.body.spec.provider).toEqual({ aws: { instanceType: 't3.large', diskGiB: 80, spot: { maxPrice: '0.05' } } });
 });

@@ -42,7 +42,7 @@ test('a cluster is created in the wizard, and becomes ready while one looks', as
   await expect(page.getByText('it can be created')).toBeVisible();
   await page.getByRole('button', { name: 'Create cluster' }).click();
 
-  await expect(page.getByRole('heading', { name: 'orders' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'orders', level: 1, exact: true })).toBeVisible();
   await expect(page.getByRole('region', { name: 'What is going on' })).toContainText('Ready: the API answers');
   expect(fake.requests.map((request) => request.path)).toEqual([
     '/api/v1/projects/shop/clusters',
@@ -165,6 +165,6 @@ test.describe('two thousand clusters', () => {
     await page.getByRole('combobox', { name: 'Go to' }).fill('warehouse');
     await expect(page.getByRole('option', { name: /warehouse/ })).toBeVisible();
     await page.keyboard.press('Enter');
-    await expect(page.getByRole('heading', { name: 'warehouse' })).toBeVisible();
+    await expect(page.getByRole('heading', { name: 'warehouse', level: 1, exact: true })).toBeVisible();
   });
 });

@@ -90,8 +90,8 @@ test('who is not signed in is asked to, and comes back to where the link led', a
   const found = await new AxeBuilder({ page }).analyze();
   expect(found.violations.map((v) => v.id)).toEqual([]);
   await page.getByRole('link', { name: 'Continue with canopy' }).click();
-  await expect(page.getByRole('heading', { name: 'Members' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Members', level: 1, exact: true })).toBeVisible();
   await page.getByRole('button', { name: 'Account' }).click();
   await page.getByRole('menuitem', { name: 'Sign out' }).click();
-  await expect(page.getByRole('heading', { name: 'Sign in to Canopy' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Sign in to Canopy', level: 1, exact: true })).toBeVisible();
 });
