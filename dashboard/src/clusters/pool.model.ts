@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { NodePool } from '../api';
+import type { NodePool, Schema } from '../api';
 import { bytes, quantity, round } from '../format';
 import type { Use } from '../ui/quota.model';
 
@@ -61,16 +61,7 @@ export function machineAt(provider: string): Machine {
 }
 
 /** Offered is a size that a cloud sells. */
-export interface Offered {
-  name: string;
-  description?: string;
-  cpus: number;
-  memory: string;
-  gpus?: number;
-  pricePerHour?: string;
-  currency?: string;
-  architecture?: string;
-}
+export type Offered = Schema<'Size'>;
 
 /** offerText writes a size as people choose it: "t3.large · 2 CPU, 8 GiB · 0.0832 USD/h". */
 export function offerText(offer: Offered): string {
