@@ -329,6 +329,14 @@ func TestDeletionSaysWhatItWaitsFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	say()
+	metav1.SetMetaDataAnnotation(&c.cluster.ObjectMeta, hostingv1alpha1.AnnotationAbandonCloud, "true")
+	if err := c.master.Update(t.Context(), c.cluster); err != nil {
+		t.Fatal(err)
+	}
+	c.step()
+	if hc = c.hosted()[0]; hc.Annotations[hostingv1alpha1.AnnotationAbandonCloud] != "true" {
+		t.Error("the seed is not told that nobody waits for the cloud")
+	}
 	hc.Finalizers = nil
 	if err := c.seed.Update(t.Context(), &hc); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
@@ -39,8 +40,8 @@ func (r *ClusterReconciler) delete(ctx context.Context, cluster *v1alpha1.Cluste
 	if err != nil {
 		return false, err
 	}
-	for _, step := range []func(context.Context, *Connection, string) (string, error){deleteHostedCluster, deleteNamespace} {
-		waitsFor, err := step(ctx, conn, cluster.Status.ID)
+	for _, step := range []func(context.Context, *Connection, *v1alpha1.Cluster) (string, error){deleteHostedCluster, deleteNamespace} {
+		waitsFor, err := step(ctx, conn, cluster)
 		if err != nil {
 			return false, fmt.Errorf("seed %s: %w", cluster.Status.Seed, err)
 		}
@@ -52,13 +53,16 @@ func (r *ClusterReconciler) delete(ctx context.Context, cluster *v1alpha1.Cluste
 	return true, kube.RemoveFinalizer(ctx, r.Client, cluster, v1alpha1.FinalizerCluster)
 }
 
-func deleteHostedCluster(ctx context.Context, conn *Connection, id string) (string, error) {
-	hc := &hostingv1alpha1.HostedCluster{}
+func deleteHostedCluster(ctx context.Context, conn *Connection, cluster *v1alpha1.Cluster) (string, error) {
+	id, hc := cluster.Status.ID, &hostingv1alpha1.HostedCluster{}
 	if err := conn.Live.Get(ctx, client.ObjectKey{Namespace: hostingv1alpha1.NamespacePrefix + id, Name: id}, hc); err != nil {
 		return "", client.IgnoreNotFound(err)
 	}
 	if hc.DeletionTimestamp.IsZero() {
 		return "the deletion begins", kube.Delete(ctx, conn.Client, hc)
+	}
+	if err := abandonCloud(ctx, conn, cluster, hc); err != nil {
+		return "", err
 	}
 	if ready := meta.FindStatusCondition(hc.Status.Conditions, hostingv1alpha1.ConditionReady); ready != nil && ready.Reason == hostingv1alpha1.ReasonDeleting {
 		return ready.Message, nil
@@ -66,8 +70,19 @@ func deleteHostedCluster(ctx context.Context, conn *Connection, id string) (stri
 	return "waiting for the seed to begin with the deletion", nil
 }
 
-func deleteNamespace(ctx context.Context, conn *Connection, id string) (string, error) {
-	ns := &corev1.Namespace{}
+// abandonCloud hands on that somebody does not want to wait for the cloud.
+func abandonCloud(ctx context.Context, conn *Connection, cluster *v1alpha1.Cluster, hc *hostingv1alpha1.HostedCluster) error {
+	value := cluster.Annotations[hostingv1alpha1.AnnotationAbandonCloud]
+	if value == "" {
+		return nil
+	}
+	return kube.Patch(ctx, conn.Client, hc, func() {
+		metav1.SetMetaDataAnnotation(&hc.ObjectMeta, hostingv1alpha1.AnnotationAbandonCloud, value)
+	})
+}
+
+func deleteNamespace(ctx context.Context, conn *Connection, cluster *v1alpha1.Cluster) (string, error) {
+	id, ns := cluster.Status.ID, &corev1.Namespace{}
 	if err := conn.Live.Get(ctx, client.ObjectKey{Name: hostingv1alpha1.NamespacePrefix + id}, ns); err != nil {
 		return "", client.IgnoreNotFound(err)
 	}

@@ -27,11 +27,12 @@ const deletionRetry = time.Second
 // delete takes a cluster away:
 //
 //  0. machines that rest because the cluster is paused go on; what was made a moment ago is known
-//  1. machines            their instances go while the control plane still runs; Cluster API does it
-//  2. the cloud           what the machines had in common there, while the credentials are still here
-//  3. the rest            what we made (pods, volume claims, keys, Services), the volumes, Cluster API's objects; and the
+//  1. load balancers      and volumes that the cluster itself has at its cloud, while its nodes and its control plane run: release.go
+//  2. machines            their instances go while the control plane still runs; Cluster API does it
+//  3. the cloud           what the machines had in common there, while the credentials are still here
+//  4. the rest            what we made (pods, volume claims, keys, Services), the volumes, Cluster API's objects; and the
 //     namespace at the same time, because Kubernetes looks at one only after five seconds
-//  4. the HostedCluster   as the last thing of ours in the namespace, so that Kubernetes need not look twice
+//  5. the HostedCluster   as the last thing of ours in the namespace, so that Kubernetes need not look twice
 //
 // Each step starts when the one before is done, and says what it waits for. It returns true when the HostedCluster is gone,
 // so that there is no status left to write.
@@ -40,14 +41,14 @@ func (r *HostedClusterReconciler) delete(ctx context.Context, hc *v1alpha1.Hoste
 	r.addons.forget(hc)
 	r.starts.forget(hc)
 	for _, step := range []func(context.Context, *v1alpha1.HostedCluster) (string, error){
-		r.resume, r.poolsKnown, r.deleteMachines, r.deleteCloud, r.deleteNamespace, r.deleteContents, r.volumesGone, r.clusterGone,
+		r.resume, r.poolsKnown, r.release, r.deleteMachines, r.deleteCloud, r.deleteNamespace, r.deleteContents, r.volumesGone, r.clusterGone,
 	} {
 		waitsFor, err := step(ctx, hc)
 		if err != nil {
 			return false, err
 		}
 		if waitsFor != "" {
-			return false, kube.Wait(v1alpha1.ReasonDeleting, waitsFor, deletionRetry)
+			return false, kube.Wait(v1alpha1.ReasonDeleting, waitsFor+stays(hc), deletionRetry)
 		}
 	}
 	r.Applier.Forget(hc.Namespace)

@@ -24,6 +24,9 @@ const (
 	// ConditionCloudReady is True when what the machines have in common at their cloud is there. A cluster whose machines are
 	// not at a cloud does not have it.
 	ConditionCloudReady = "CloudReady"
+	// ConditionCloudReleased is True when a cluster that is being deleted has no more load balancers and volumes at its cloud that
+	// have to go with it; its message then names what stays. It is False from the beginning of the deletion until then.
+	ConditionCloudReleased = "CloudReleased"
 	// ConditionNodesReady is True when every pool has its wanted number of ready, up-to-date nodes.
 	ConditionNodesReady = "NodesReady"
 )
@@ -32,6 +35,9 @@ const (
 const (
 	ReasonReady              = "Ready"
 	ReasonDeleting           = "Deleting"
+	ReasonReleased           = "Released"
+	ReasonVolumesKept        = "VolumesKept"
+	ReasonAbandoned          = "Abandoned"
 	ReasonPaused             = "Paused"
 	ReasonQueued             = "Queued"
 	ReasonError              = "Error"

@@ -24,6 +24,10 @@ const (
 	// FinalizerMachine keeps a ProviderMachine until its instance is gone, and a ProviderCluster until nothing of it is left.
 	FinalizerMachine = "hosting.canopy.dev/provider-machine"
 
+	// AnnotationAbandonCloud with the value "true" on a HostedCluster that is being deleted lets it go although its cloud still
+	// has load balancers and volumes of it, or nobody can say whether it has. They stay there, and cost what they cost.
+	AnnotationAbandonCloud = "hosting.canopy.dev/abandon-cloud-resources"
+
 	// SecretCredentials is the name of the Secret beside a HostedCluster with the credentials for its provider, if it needs any.
 	SecretCredentials = "provider-credentials"
 
