@@ -18,7 +18,8 @@ import (
 	"canopy.dev/canopy/internal/local"
 )
 
-// somebodysMachine is a machine that nobody told anything: a pod of the node image without user data.
+// somebodysMachine is a machine that nobody told anything: a pod of the node image without user data. It is behind two routers that
+// translate addresses, as at home behind a provider who does so too, so that nobody can connect to it.
 const somebodysMachine = `
 apiVersion: v1
 kind: Pod
@@ -31,6 +32,29 @@ spec:
     image: %s
     tty: true
     securityContext: {privileged: true}
+    command: [sh, -ec]
+    args:
+    - |
+      # router <namespace> <namespace behind it> <network>
+      router() {
+        ip netns add "$2"
+        ip -n "$1" link add inside mtu 1400 type veth peer outside mtu 1400 netns "$2"
+        ip -n "$1" address add "$3.1/30" dev inside
+        ip -n "$1" link set inside up
+        ip -n "$2" address add "$3.2/30" dev outside
+        ip -n "$2" link set lo up
+        ip -n "$2" link set outside up
+        ip -n "$2" route add default via "$3.1"
+        nsenter --net="/run/netns/$1" sh -ec "
+          echo 1 > /proc/sys/net/ipv4/ip_forward
+          nft add table ip router
+          nft 'add chain ip router out { type nat hook postrouting priority srcnat; }'
+          nft add rule ip router out ip saddr $3.0/30 masquerade"
+      }
+      ip netns attach provider 1
+      router provider home 10.250.1
+      router home machine 10.250.2
+      exec nsenter --net=/run/netns/machine /sbin/init
     volumeMounts:
     - {name: containerd, mountPath: /var/lib/containerd}
     - {name: kubelet, mountPath: /var/lib/kubelet}
@@ -97,7 +121,7 @@ func TestAMachineOfOnesOwn(t *testing.T) {
 	})
 	k.run("wait", "pod/e2e-own", "--for=condition=Ready", "--timeout=2m")
 	own := func(args ...string) (string, error) {
-		return k.try("", append([]string{"exec", "e2e-own", "--"}, args...)...)
+		return k.try("", append([]string{"exec", "e2e-own", "--", "nsenter", "--target=1", "--net"}, args...)...)
 	}
 	eventually(t, "the machine has booted", 2*time.Minute, func() (bool, string) {
 		out, err := own("systemctl", "is-system-running")
@@ -110,6 +134,9 @@ func TestAMachineOfOnesOwn(t *testing.T) {
 	inside := kube{t, me.kubeconfig(base + "/kubeconfig")}
 	if node, err := inside.try("", "--token", me.token, "get", "nodes", "-o", "jsonpath={.items[*].metadata.name} {.items[*].spec.providerID}"); err != nil || !strings.HasPrefix(node, join.Machine+" canopy-own://") {
 		t.Errorf("the node is %q: %v", node, err)
+	}
+	if out, err := inside.try("", "--token", me.token, "-n", "kube-system", "logs", "daemonset/flannel"); err != nil || out == "" {
+		t.Errorf("logs of a node that nobody can connect to: %q, %v", out, err)
 	}
 
 	if status, content := me.do(http.MethodDelete, base+"/machines/"+join.Machine, nil); status != http.StatusAccepted {

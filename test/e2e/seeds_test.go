@@ -75,6 +75,7 @@ func TestDedicatedSeeds(t *testing.T) {
 	for _, name := range []string{"demo-1", "demo-2"} {
 		inSeeds(t, name).wantOutput("True", time.Minute, "get", "nodes", "-o", `jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}`)
 	}
+	t.Run("a cluster in each datacenter of the example", inEachDatacenter)
 	t.Run("one seed is lost", withoutASeed)
 	t.Run("the master is lost", seedsWithoutTheMaster)
 }
