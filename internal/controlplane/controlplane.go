@@ -65,6 +65,9 @@ type Input struct {
 	// KeysChecksum changes with what is only read when a process starts: the authorities, the service-account key, and the
 	// certificates that say so.
 	KeysChecksum string
+	// CloudControllerChecksum changes with what the cloud controller manager is told of its cloud; empty: there is nothing to tell,
+	// and so none.
+	CloudControllerChecksum string
 	// Encryption is how Secrets are stored.
 	Encryption Encryption
 	// Alertmanager is the host and port of the seed's Alertmanager; empty: alerts are sent to nobody.

@@ -88,6 +88,25 @@ func TestObjectsOfAClusterThatEncryptsItsSecrets(t *testing.T) {
 	golden.CheckVariant(t, "encryption.diff", base, golden.YAML(t, scheme.Scheme, objects(in)))
 }
 
+func atAWS(t *testing.T) Input {
+	t.Helper()
+	in := input(t, func(hc *v1alpha1.HostedCluster) {
+		hc.Spec.Cloud = &v1alpha1.Cloud{Place: v1alpha1.Place{AWS: &v1alpha1.AWSPlace{Region: "us-east-2"}}}
+	})
+	in.CloudControllerChecksum = "files"
+	return in
+}
+
+func TestObjectsOfAClusterAtAWS(t *testing.T) {
+	base := golden.YAML(t, scheme.Scheme, objects(input(t)))
+	golden.CheckVariant(t, "aws.diff", base, golden.YAML(t, scheme.Scheme, objects(atAWS(t))))
+	for _, obj := range objects(atAWS(t)) {
+		if deployment, ok := obj.(*appsv1.Deployment); ok && obj.GetName() == AWSCloudController {
+			checkPod(t, deployment.Spec.Template.Spec)
+		}
+	}
+}
+
 // What must be true of every pod, whatever the spec says.
 func TestPodManners(t *testing.T) {
 	all := map[string]func(*v1alpha1.HostedCluster){"base": func(*v1alpha1.HostedCluster) {}}

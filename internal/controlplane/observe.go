@@ -34,6 +34,9 @@ func Components(cluster *v1alpha1.HostedCluster, live Live) []v1alpha1.Component
 	} else {
 		statuses = append(statuses, podStatus(live.Companions[openvpn.Server], openvpn.Server))
 	}
+	if name := CloudController(cluster); name != "" {
+		statuses = append(statuses, podStatus(live.Companions[name], name))
+	}
 	for _, name := range []string{APIServer, ControllerManager, Scheduler} {
 		status := containerStatus(live.Pod, name, kubernetesContainer)
 		// All three share a container, so its readiness is kube-apiserver's; each is also asked itself.

@@ -51,12 +51,14 @@ func egressKeys(in Input) []corev1.VolumeProjection {
 	return []corev1.VolumeProjection{secretFiles(SecretOpenVPNCA, corev1.KeyToPath{Key: corev1.TLSCertKey, Path: openVPNCAFile})}
 }
 
-// Companions returns what stands beside a control plane and needs it to run first: the tunnel's server.
+// Companions returns what stands beside a control plane and needs it to run first: the tunnel's server, where that is not in the
+// control plane's own pod, and the cloud controller manager.
 func Companions(in Input) []client.Object {
-	if in.Cluster.Spec.Network.Tunnel == v1alpha1.TunnelKonnectivity {
-		return nil // it is in the control plane's own pod
+	companions := cloudController(in)
+	if in.Cluster.Spec.Network.Tunnel != v1alpha1.TunnelKonnectivity {
+		companions = append(companions, openVPN(in)...)
 	}
-	return sorted(openVPN(in))
+	return sorted(companions)
 }
 
 // TunnelServer is the name of the component that is the server of the cluster's tunnel.

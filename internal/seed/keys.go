@@ -158,6 +158,13 @@ func (r *HostedClusterReconciler) certificates(ctx context.Context, in *controlp
 		return nil, err
 	}
 	secrets := []client.Object{certificates, kubeconfig, metricsServer}
+	cloudController, err := r.cloudControllerSecret(ctx, in, a)
+	if err != nil {
+		return nil, err
+	}
+	if cloudController != nil {
+		secrets = append(secrets, cloudController)
+	}
 	for _, secret := range tunnelSecrets {
 		if secret.Name == controlplane.SecretOpenVPN {
 			in.OpenVPNChecksum = checksum(secret.Data[openvpn.FileCA], secret.Data[openvpn.FileTLSCrypt], secret.Data["server.crt"])

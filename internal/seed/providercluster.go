@@ -45,7 +45,6 @@ type ProviderClusterReconciler struct {
 // setupProviderCluster adds the controller to the manager.
 func setupProviderCluster(mgr ctrl.Manager, fleets map[v1alpha1.ProviderName]*fleet.Fleet, opts Options) error {
 	r := &ProviderClusterReconciler{Client: mgr.GetClient(), Fleets: fleets, Clock: opts.Clock}
-	isCredentials := predicate.NewPredicateFuncs(func(obj client.Object) bool { return obj.GetName() == v1alpha1.SecretCredentials })
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(providerClusterController).
 		For(&v1alpha1.ProviderCluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -54,6 +53,9 @@ func setupProviderCluster(mgr ctrl.Manager, fleets map[v1alpha1.ProviderName]*fl
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Workers, RateLimiter: kube.RateLimiter()}).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
+
+// isCredentials lets the credentials for a cloud through.
+var isCredentials = predicate.NewPredicateFuncs(func(obj client.Object) bool { return obj.GetName() == v1alpha1.SecretCredentials })
 
 // Reconcile brings what one cluster has at its cloud a step further.
 func (r *ProviderClusterReconciler) Reconcile(ctx context.Context, pc *v1alpha1.ProviderCluster) (reconcile.Result, error) {

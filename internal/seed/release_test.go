@@ -34,9 +34,9 @@ func atCloud(spec *v1alpha1.HostedClusterSpec) {
 	spec.Cloud = &v1alpha1.Cloud{Place: v1alpha1.Place{AWS: &v1alpha1.AWSPlace{Region: "us-east-2"}}}
 }
 
-func newLeavingTest(t *testing.T, name string) leavingTest {
+func newLeavingTest(t *testing.T, name string, mods ...func(*v1alpha1.HostedClusterSpec)) leavingTest {
 	t.Helper()
-	l := leavingTest{clusterTest: newClusterTest(t, name, atCloud)}
+	l := leavingTest{clusterTest: newClusterTest(t, name, append([]func(*v1alpha1.HostedClusterSpec){atCloud}, mods...)...)}
 	l.step()
 	l.answered()
 	l.env = testenv.Start(t, func(env *envtest.Environment) { env.CRDDirectoryPaths = nil })

@@ -187,7 +187,7 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		For(&v1alpha1.HostedCluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Watches(&appsv1.StatefulSet{}, toCluster).
 		Watches(&corev1.Pod{}, toCluster, builder.WithPredicates(notMachine)).
-		Watches(&corev1.Secret{}, toCluster, builder.WithPredicates(deleted)).
+		Watches(&corev1.Secret{}, toCluster, builder.WithPredicates(predicate.Or(deleted, isCredentials))).
 		Watches(&corev1.Service{}, toCluster).
 		Watches(&clusterv1.Cluster{}, toCluster).
 		Watches(&v1alpha1.HostedControlPlane{}, toCluster).

@@ -24,6 +24,8 @@ const (
 	// PrometheusUser and KubeStateMetricsUser are whom those two, which are on the seed, ask the cluster as.
 	PrometheusUser       = "canopy:prometheus"
 	KubeStateMetricsUser = "canopy:kube-state-metrics"
+	// CloudControllerUser is whom the cloud controller manager, which is on the seed, too, asks the cluster as.
+	CloudControllerUser = "canopy:cloud-controller-manager"
 )
 
 // rbac has no binding that lets a node approve its own certificate: the seed manager does that after it has looked at the
@@ -47,6 +49,13 @@ func rbac() []client.Object {
 			rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"daemonsets", "deployments", "statefulsets"}, Verbs: []string{"list", "watch"}},
 		),
 		bind(KubeStateMetricsUser, KubeStateMetricsUser, rbacv1.UserKind, KubeStateMetricsUser),
+		// It makes load balancers for Services and nothing else.
+		role(CloudControllerUser,
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes", "services"}, Verbs: []string{"get", "list", "watch"}},
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services/status"}, Verbs: []string{"patch"}},
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch", "update"}},
+		),
+		bind(CloudControllerUser, CloudControllerUser, rbacv1.UserKind, CloudControllerUser),
 	}
 }
 

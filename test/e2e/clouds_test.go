@@ -23,8 +23,8 @@ import (
 	"canopy.dev/canopy/test/cloud/core"
 )
 
-// TestMachinesAtClouds makes a cluster at every test cloud, with a node that runs a pod, loses an instance, and finds nothing left
-// when they are deleted.
+// TestMachinesAtClouds makes a cluster at every test cloud, with a node that runs a pod, loses an instance, makes a load balancer where
+// there is who does, and finds nothing left when they are deleted.
 func TestMachinesAtClouds(t *testing.T) {
 	for name, a := range accounts.All() {
 		t.Run(string(name), func(t *testing.T) {
@@ -48,6 +48,7 @@ func TestMachinesAtClouds(t *testing.T) {
 			}
 			if name == v1alpha1.ProviderAWS { // what follows is the same for all
 				isReplaced(t, a, k, strings.Fields(node)[0])
+				isBalanced(t, a, k)
 			}
 			c.delete()
 			if left := a.Left(); len(left) > 0 {
@@ -67,6 +68,17 @@ func isReplaced(t *testing.T, a accounts.Account, k kube, node string) {
 	k.wantThat("is another node that is ready", 5*time.Minute, func(out string) bool {
 		return strings.HasSuffix(out, " True") && !strings.HasPrefix(out, node)
 	}, "get", "nodes", "-o", `jsonpath={.items[*].metadata.name} {.items[*].status.conditions[?(@.type=="Ready")].status}`)
+}
+
+// isBalanced makes a load balancer, and leaves it to the cluster's deletion.
+func isBalanced(t *testing.T, a accounts.Account, k kube) {
+	t.Helper()
+	k.run("expose", "deployment", "web", "--port=80", "--type=LoadBalancer")
+	k.wantThat("has a name", 2*time.Minute, func(out string) bool { return strings.HasSuffix(out, ".elb.amazonaws.com") },
+		"get", "service", "web", "-o", "jsonpath={.status.loadBalancer.ingress[0].hostname}")
+	if left := strings.Join(a.Left(), " "); !strings.Contains(left, "load-balancer ") {
+		t.Errorf("the cloud has no load balancer, but %s", left)
+	}
 }
 
 // asYAML is a value in the form of YAML that is JSON.

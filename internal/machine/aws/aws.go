@@ -11,6 +11,7 @@
 //	image.go         which image: the spec's, the place's, or the newest that its maker publishes
 //	offers.go        regions, zones, instance types, and what the account has
 //	verify.go        what the credentials may do, by dry runs
+//	controller.go    what AWS's cloud controller manager is told
 //	errors.go        AWS's error codes → reasons
 package aws
 

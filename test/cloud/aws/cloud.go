@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package aws is a test cloud that speaks EC2's, IAM's, STS's and SSM's protocols, as far as machines need it. It checks
-// signatures, refuses what the models of AWS's SDK and the API references say that AWS refuses, and answers in their forms. It
-// runs inside tests and benchmarks, as an http.Handler.
+// Package aws is a test cloud that speaks EC2's, ELB's, IAM's, STS's and SSM's protocols, as far as machines and load
+// balancers of Services need it. It checks signatures, refuses what the models of AWS's SDK and the API references say that
+// AWS refuses, and answers in their forms. It runs inside tests and benchmarks, as an http.Handler.
 //
 //	cloud.go       which operation it is, and how AWS says no
 //	signature.go   whose call it is
@@ -12,6 +12,7 @@
 //	network.go     VPCs and what is in them
 //	groups.go      security groups
 //	instances.go   instances
+//	balancers.go   classic load balancers
 //	catalog.go     regions, instance types, images
 //	identity.go    IAM, STS and SSM
 package aws
@@ -42,6 +43,7 @@ type Cloud struct {
 	tables     *core.Table[*routeTable]
 	groups     *core.Table[*group]
 	interfaces *core.Table[*networkInterface]
+	balancers  *core.Table[*balancer]
 	// launched are all instances that there ever were, and tokens those that were made with one.
 	launched map[string]*record
 	order    []string
@@ -60,6 +62,7 @@ func New() *Cloud {
 	c.tables = core.NewTable[*routeTable](c.Cloud, "route-table")
 	c.groups = core.NewTable[*group](c.Cloud, "security-group")
 	c.interfaces = core.NewTable[*networkInterface](c.Cloud, "network-interface")
+	c.balancers = core.NewTable[*balancer](c.Cloud, "load-balancer")
 	c.give()
 	return c
 }
@@ -160,6 +163,8 @@ var failures = map[string]map[core.Kind]failure{
 		core.Conflict:    {http.StatusBadRequest, "DependencyViolation", "resource has a dependent object"},
 		core.Internal:    {http.StatusInternalServerError, "InternalError", "An internal error has occurred"},
 	},
+	"elasticloadbalancing": balancingFailures,
+
 	"iam": identityFailures,
 	"sts": identityFailures,
 	"ssm": {

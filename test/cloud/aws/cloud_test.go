@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -32,6 +33,7 @@ func TestRequiredParametersAreThoseOfTheModels(t *testing.T) {
 	clients := map[string]reflect.Value{
 		"ec2": reflect.ValueOf(ec2.NewFromConfig(config)), "iam": reflect.ValueOf(iam.NewFromConfig(config)),
 		"sts": reflect.ValueOf(sts.NewFromConfig(config)), "ssm": reflect.ValueOf(ssm.NewFromConfig(config)),
+		"elasticloadbalancing": reflect.ValueOf(elasticloadbalancing.NewFromConfig(config)),
 	}
 	for _, action := range testcloud.Operations() {
 		service, name, _ := strings.Cut(action, ":")

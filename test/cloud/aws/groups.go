@@ -40,8 +40,18 @@ func (g *group) attribute(filter string) ([]string, bool) {
 	switch filter {
 	case "vpc-id":
 		return []string{g.VPC}, true
+	case "group-id":
+		return []string{g.id}, true
 	case "group-name":
 		return []string{g.Name}, true
+	case "ip-permission.group-id":
+		var sources []string
+		for _, r := range g.Rules {
+			for _, source := range r.Groups {
+				sources = append(sources, source.ID)
+			}
+		}
+		return sources, true
 	}
 	return g.tag(filter)
 }
@@ -125,6 +135,52 @@ func (c *Cloud) add(r *call, rules []rule, p params) ([]rule, error) {
 		return nil, fail("MissingParameter", "A rule needs a source.")
 	}
 	rules[at] = own
+	return rules, nil
+}
+
+// revoke takes rules away. Each has to be there.
+func revoke(c *Cloud, r *call) (any, error) {
+	g, err := find(r, c.groups, "Group", r.params.get("GroupId"))
+	if err != nil {
+		return nil, err
+	}
+	rules := slices.Clone(g.Rules)
+	for _, p := range r.params.each("IpPermissions") {
+		if rules, err = remove(rules, p); err != nil {
+			return nil, err
+		}
+	}
+	g.Rules = rules // all or none
+	return done{true}, nil
+}
+
+// remove removes the rules of one permission from those that there are.
+func remove(rules []rule, p params) ([]rule, error) {
+	at := slices.IndexFunc(rules, func(o rule) bool {
+		return o.Protocol == p.get("IpProtocol") && o.From == p.get("FromPort") && o.To == p.get("ToPort")
+	})
+	missing := fail("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+	if at < 0 {
+		return nil, missing
+	}
+	own := rules[at]
+	for _, pair := range p.each("Groups") {
+		source := groupID{pair.get("GroupId")}
+		if !slices.Contains(own.Groups, source) {
+			return nil, missing
+		}
+		own.Groups = slices.DeleteFunc(slices.Clone(own.Groups), func(o groupID) bool { return o == source })
+	}
+	for _, from := range p.each("IpRanges") {
+		source := ipRange{from.get("CidrIp")}
+		if !slices.Contains(own.Ranges, source) {
+			return nil, missing
+		}
+		own.Ranges = slices.DeleteFunc(slices.Clone(own.Ranges), func(o ipRange) bool { return o == source })
+	}
+	if rules[at] = own; len(own.Groups)+len(own.Ranges) == 0 {
+		rules = slices.Delete(rules, at, at+1)
+	}
 	return rules, nil
 }
 

@@ -57,6 +57,7 @@ type instance struct {
 		Name string `xml:"name"`
 	} `xml:"instanceState"`
 	Reason     *stateReason `xml:"stateReason"`
+	Groups     []groupID    `xml:"groupSet>item"`
 	Zone       string       `xml:"placement>availabilityZone"`
 	PrivateIP  string       `xml:"privateIpAddress,omitempty"`
 	PublicIP   string       `xml:"ipAddress,omitempty"`
@@ -107,6 +108,9 @@ func show(i core.Instance, there bool) *instance {
 		return shown
 	}
 	shown.VPC, shown.Subnet, shown.PrivateIP = d.VPC, d.Subnet, i.PrivateIP
+	for _, g := range d.Groups {
+		shown.Groups = append(shown.Groups, groupID{g})
+	}
 	if i.PrivateIP != "" {
 		shown.PrivateDNS = "ip-" + strings.ReplaceAll(i.PrivateIP, ".", "-") + "." + regionOf(i.Zone) + ".compute.internal"
 	}

@@ -102,9 +102,13 @@ func (t *routeTable) attribute(filter string) ([]string, bool) {
 	return t.tag(filter)
 }
 
-// networkInterface is one of what somebody else made, such as a load balancer. Those of instances are not shown.
+// networkInterface is that of a load balancer, or of what somebody else made. Those of instances are not shown.
 type networkInterface struct {
 	about
+
+	// ending is true once that which has it was deleted; then it has gone after looks.
+	ending bool
+	looks  int
 
 	ID          string    `xml:"networkInterfaceId"`
 	VPC         string    `xml:"vpcId"`
@@ -325,6 +329,11 @@ func (c *Cloud) inUse(what string, is func(vpc, subnet string, groups []string) 
 			groups = append(groups, g.ID)
 		}
 		if is(i.VPC, i.Subnet, groups) {
+			if i.ending && i.looks == 0 {
+				c.interfaces.Remove(i.id)
+				continue
+			}
+			i.looks--
 			return fail("DependencyViolation", "%s has dependencies and cannot be deleted.", what)
 		}
 	}
