@@ -19,7 +19,7 @@ import (
 // +kubebuilder:resource:shortName=np,categories=canopy
 // +kubebuilder:printcolumn:name="Cluster",type=string,JSONPath=.spec.cluster
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=.status.conditions[?(@.type=="Ready")].status
-// +kubebuilder:printcolumn:name="Wanted",type=integer,JSONPath=.spec.replicas
+// +kubebuilder:printcolumn:name="Wanted",type=integer,JSONPath=.status.wantedReplicas
 // +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=.status.readyReplicas
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=.status.version
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=.metadata.creationTimestamp
@@ -49,12 +49,21 @@ type NodePoolSpec struct {
 }
 
 // MachinePool is what is the same for all machines of a pool, and their number.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.provider.bringYourOwn)",message="autoscaling is for machines that Canopy makes, not for those of bringYourOwn"
 type MachinePool struct {
+	// replicas is how many machines there are. With autoscaling it is how many there are at first, brought into the range.
+	//
 	// +optional
 	// +default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
+
+	// autoscaling lets cluster-autoscaler choose the number of machines; none: replicas is the number.
+	//
+	// +optional
+	Autoscaling *hostingv1alpha1.Autoscaling `json:"autoscaling,omitempty"`
 
 	// version is the pool's kubelet version; none: that of the control plane. A change replaces the machines one by one.
 	//
@@ -90,6 +99,10 @@ type NodePoolStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// wantedReplicas is the number of machines that there should be: the pool's replicas, or what cluster-autoscaler asks for.
+	//
+	// +optional
+	WantedReplicas int32 `json:"wantedReplicas"`
 	// replicas is the number of machines that exist.
 	//
 	// +optional

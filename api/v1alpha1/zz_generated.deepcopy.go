@@ -823,6 +823,11 @@ func (in *MachinePool) DeepCopyInto(out *MachinePool) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.Autoscaling != nil {
+		in, out := &in.Autoscaling, &out.Autoscaling
+		*out = new(hostingv1alpha1.Autoscaling)
+		(*in).DeepCopyInto(*out)
+	}
 	if in.Labels != nil {
 		in, out := &in.Labels, &out.Labels
 		*out = make(map[string]string, len(*in))

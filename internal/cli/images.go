@@ -127,7 +127,7 @@ func required(cmd *cobra.Command, flag string) *cobra.Command {
 func forImages(cmd *cobra.Command, then func(*cobra.Command, *build.Builder, []build.Image) error) *cobra.Command {
 	var all bool
 	cmd.Long = imageNames
-	cmd.Flags().BoolVar(&all, "all", false, "every image, for every Kubernetes version")
+	cmd.Flags().BoolVar(&all, "all", false, "every image that is built, for every Kubernetes version")
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
 		wanted, err := selectImages(names, all)
 		if err != nil {
@@ -151,7 +151,7 @@ func selectImages(names []string, all bool) ([]images.Image, error) {
 	case all && len(names) > 0:
 		return nil, errors.New("give either names of images or --all")
 	case all:
-		return images.All(), nil
+		return images.Built(), nil
 	case len(names) == 0:
 		return images.Default(), nil
 	default:
@@ -172,6 +172,11 @@ func imageRows(builder *build.Builder, all []images.Image) ([]imageRow, error) {
 	rows := make([]imageRow, 0, len(all))
 	for _, image := range all {
 		row := imageRow{Name: image.String(), Reference: image.Ref()}
+		if image.Upstream() {
+			row.MadeFrom = []string{"upstream"}
+			rows = append(rows, row)
+			continue
+		}
 		for _, layer := range slices.Backward(image.Layers) { // what the image is there for is on top
 			row.MadeFrom = append(row.MadeFrom, madeFrom(layer)...)
 		}

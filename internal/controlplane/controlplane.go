@@ -60,6 +60,8 @@ type Input struct {
 	ServiceIP string
 	// OpenVPNImage is the image of both ends of the tunnel; it is compiled from this repository.
 	OpenVPNImage string
+	// ClusterAutoscalerImage is of the minor of the wanted version.
+	ClusterAutoscalerImage string
 	// OpenVPNChecksum changes with the keys of the tunnel's server.
 	OpenVPNChecksum string
 	// KeysChecksum changes with what is only read when a process starts: the authorities, the service-account key, and the

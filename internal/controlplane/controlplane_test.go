@@ -46,7 +46,11 @@ func input(t *testing.T, mods ...func(*v1alpha1.HostedCluster)) Input {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Input{Cluster: hc, KubernetesImage: image, Names: []string{"192.0.2.1"}, ServiceIP: "10.0.0.7", KeysChecksum: "keys", OpenVPNChecksum: "openvpn-keys", OpenVPNImage: openVPNImage, Alertmanager: "alertmanager.canopy-system.svc:9093"}
+	autoscaler, err := images.Kubernetes(ClusterAutoscaler, hc.Spec.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Input{Cluster: hc, KubernetesImage: image, ClusterAutoscalerImage: autoscaler, Names: []string{"192.0.2.1"}, ServiceIP: "10.0.0.7", KeysChecksum: "keys", OpenVPNChecksum: "openvpn-keys", OpenVPNImage: openVPNImage, Alertmanager: "alertmanager.canopy-system.svc:9093"}
 }
 
 var variants = map[string]func(*v1alpha1.HostedCluster){
@@ -60,6 +64,9 @@ var variants = map[string]func(*v1alpha1.HostedCluster){
 			{URL: "https://canopy.example.com/issuer", Audiences: []string{"canopy-cli", "canopy-kubectl"}, CertificateAuthority: "an authority"},
 			{URL: "https://login.example.com", Audiences: []string{"kubernetes"}, Username: "claims.upn", Groups: "claims.roles", Rules: []v1alpha1.ClaimRule{{Expression: "claims.hd == 'example.com'", Message: "somebody else's"}}},
 		}
+	},
+	"autoscaling": func(hc *v1alpha1.HostedCluster) {
+		hc.Spec.NodePools = []v1alpha1.NodePool{{Name: "workers", Autoscaling: &v1alpha1.Autoscaling{MinReplicas: new(int32(1)), MaxReplicas: 5}}}
 	},
 	"konnectivity": func(hc *v1alpha1.HostedCluster) { hc.Spec.Network.Tunnel = v1alpha1.TunnelKonnectivity },
 	"large-etcd": func(hc *v1alpha1.HostedCluster) {
@@ -205,6 +212,17 @@ func TestComponents(t *testing.T) {
 			Etcd,
 			v1alpha1.ComponentStatus{Name: Etcd, Reason: "ImageUnavailable", Message: "image example/etcd:1 cannot be pulled; check that the seed's registry has it (canopy images push). not found"},
 		},
+		"an image that is not there, and is not built": {
+			Live{Companions: map[string]*corev1.Pod{ClusterAutoscaler: {
+				Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: ClusterAutoscaler}}},
+				Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+					Name: ClusterAutoscaler, Image: images.Ref(ClusterAutoscaler),
+					State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "not found"}},
+				}}},
+			}}},
+			ClusterAutoscaler,
+			v1alpha1.ComponentStatus{Name: ClusterAutoscaler, Reason: "ImageUnavailable", Message: "image " + images.Ref(ClusterAutoscaler) + " cannot be pulled; Canopy does not build it: check that the seed reaches the registry, or copy the image into its mirror. not found"},
+		},
 		"a process that crashes": {
 			Live{Pod: pod(corev1.ContainerStatus{
 				Name: Etcd, RestartCount: 3, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
@@ -226,10 +244,10 @@ func TestComponents(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			for _, got := range Components(input(t).Cluster, tc.live) {
-				if got.Name == tc.component && got != tc.want {
-					t.Errorf("got  %+v\nwant %+v", got, tc.want)
-				}
+			components := Components(input(t, variants["autoscaling"]).Cluster, tc.live)
+			i := slices.IndexFunc(components, func(c v1alpha1.ComponentStatus) bool { return c.Name == tc.component })
+			if i < 0 || components[i] != tc.want {
+				t.Errorf("got  %+v\nwant %+v", components, tc.want)
 			}
 		})
 	}

@@ -26,6 +26,7 @@ var logs = map[string][2]string{
 	Scheduler:          {Name, kubernetesContainer},
 	KonnectivityServer: {Name, KonnectivityServer},
 	openvpn.Server:     {openvpn.Server, openvpn.Server},
+	ClusterAutoscaler:  {ClusterAutoscaler, ClusterAutoscaler},
 	Prometheus:         {Prometheus, Prometheus},
 	KubeStateMetrics:   {Prometheus, KubeStateMetrics},
 }

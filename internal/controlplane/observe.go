@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"canopy.dev/canopy/api/hosting/v1alpha1"
+	"canopy.dev/canopy/internal/images"
 	"canopy.dev/canopy/internal/openvpn"
 )
 
@@ -46,6 +47,9 @@ func Components(cluster *v1alpha1.HostedCluster, live Live) []v1alpha1.Component
 			status = v1alpha1.ComponentStatus{Name: name, Ready: true, Reason: reasonRunning}
 		}
 		statuses = append(statuses, status)
+	}
+	if cluster.Autoscaled() {
+		statuses = append(statuses, podStatus(live.Companions[ClusterAutoscaler], ClusterAutoscaler))
 	}
 	return statuses
 }
@@ -109,7 +113,11 @@ func explainWaiting(c corev1.ContainerStatus) (reason, message string) {
 	case "ContainerCreating", "PodInitializing", "":
 		return reasonWaiting, "its container is being created: the volumes and the image are made ready"
 	case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
-		return "ImageUnavailable", fmt.Sprintf("image %s cannot be pulled; check that the seed's registry has it (canopy images push). %s", c.Image, firstLine(waiting.Message))
+		check := "check that the seed's registry has it (canopy images push)"
+		if images.FromUpstream(c.Image) {
+			check = "Canopy does not build it: check that the seed reaches the registry, or copy the image into its mirror"
+		}
+		return "ImageUnavailable", fmt.Sprintf("image %s cannot be pulled; %s. %s", c.Image, check, firstLine(waiting.Message))
 	case "CrashLoopBackOff":
 		message := fmt.Sprintf("it has ended %d times", c.RestartCount)
 		if last := c.LastTerminationState.Terminated; last != nil {

@@ -35,7 +35,7 @@ const SecretPrometheus = Prometheus
 const componentsService = "components"
 
 // metricsPorts are the names of the ports that Prometheus asks, but for the API's.
-var metricsPorts = []string{"kcm", "scheduler", "etcd-metrics", PortMetrics, "tunnel-metrics"}
+var metricsPorts = []string{"kcm", "scheduler", "etcd-metrics", PortMetrics, "tunnel-metrics", portAutoscaler}
 
 const (
 	prometheusPort       = 9090

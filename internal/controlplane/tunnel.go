@@ -52,9 +52,9 @@ func egressKeys(in Input) []corev1.VolumeProjection {
 }
 
 // Companions returns what stands beside a control plane and needs it to run first: the tunnel's server, where that is not in the
-// control plane's own pod, and the cloud controller manager.
+// control plane's own pod, the cloud controller manager, and cluster-autoscaler.
 func Companions(in Input) []client.Object {
-	companions := cloudController(in)
+	companions := append(cloudController(in), clusterAutoscaler(in)...)
 	if in.Cluster.Spec.Network.Tunnel != v1alpha1.TunnelKonnectivity {
 		companions = append(companions, openVPN(in)...)
 	}

@@ -47,6 +47,9 @@ func (i Image) Ref() string {
 	return i.Repository + ":" + i.Tags[0]
 }
 
+// Upstream reports whether the image is not built but pulled from its registry.
+func (i Image) Upstream() bool { return len(i.Layers) == 0 }
+
 // String returns the name, and after an "@" the Kubernetes version, as Select takes it.
 func (i Image) String() string {
 	if i.Kubernetes == "" {
@@ -67,9 +70,17 @@ var embedded = sync.OnceValue(func() *list {
 // All returns every image, those made from Kubernetes once per version.
 func All() []Image { return slices.Clone(embedded().images) }
 
-// Default returns the images that a platform with the default Kubernetes version needs.
+// Built returns those of All that are built.
+func Built() []Image { return slices.DeleteFunc(All(), Image.Upstream) }
+
+// FromUpstream reports whether a reference is that of an image that is not built.
+func FromUpstream(ref string) bool {
+	return slices.ContainsFunc(embedded().images, func(i Image) bool { return i.Upstream() && i.Ref() == ref })
+}
+
+// Default returns the images that are built for a platform with the default Kubernetes version.
 func Default() []Image {
-	return slices.DeleteFunc(All(), func(i Image) bool {
+	return slices.DeleteFunc(Built(), func(i Image) bool {
 		return i.Optional || i.Kubernetes != "" && i.Kubernetes != DefaultKubernetesVersion()
 	})
 }
@@ -118,7 +129,7 @@ func Select(names ...string) ([]Image, error) {
 		}
 		found := false
 		for i, image := range all {
-			nameFits := image.Name == name || name == "" && versioned
+			nameFits := image.Name == name || name == "" && versioned && !image.Upstream()
 			versionFits := image.Kubernetes == version || image.Kubernetes == "" && !versioned
 			if nameFits && versionFits {
 				wanted[i], found = true, true

@@ -102,7 +102,7 @@ func parse(data []byte) (*list, error) {
 	l := &list{kubernetes: f.Kubernetes}
 	for _, entry := range f.Images {
 		versions := []string{""}
-		if slices.ContainsFunc(entry.Tags, func(t string) bool { return strings.Contains(t, kubernetesPlaceholder) }) {
+		if slices.ContainsFunc(entry.Tags, func(t string) bool { return replace(t, f.Kubernetes[0]) != t }) {
 			versions = f.Kubernetes
 		}
 		for _, version := range versions {

@@ -161,6 +161,16 @@ func (a *Applier) ApplyOne(ctx context.Context, owner Owner, obj client.Object) 
 	return runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, obj)
 }
 
+// ApplyFresh writes the fields of u as manager, also those that somebody else owns, and leaves all others alone. It fails with a
+// Conflict if u has another resourceVersion than the object.
+func ApplyFresh(ctx context.Context, c client.Client, manager string, u *unstructured.Unstructured) error {
+	err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(manager), client.ForceOwnership)
+	if err != nil {
+		return fmt.Errorf("applying %s: %w", Describe(u), err)
+	}
+	return nil
+}
+
 func (a *Applier) apply(ctx context.Context, owner Owner, obj client.Object) error {
 	u, err := configuration(a.Client, owner, obj)
 	if err != nil {
@@ -273,11 +283,7 @@ func version(obj client.Object) string {
 }
 
 func (a *Applier) write(ctx context.Context, owner Owner, u *unstructured.Unstructured) error {
-	err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(owner.FieldManager), client.ForceOwnership)
-	if err != nil {
-		return fmt.Errorf("applying %s: %w", Describe(u), err)
-	}
-	return nil
+	return ApplyFresh(ctx, a.Client, owner.FieldManager, u)
 }
 
 // configuration turns a typed object, all of which is ours, into what is applied. Explicit zeros are lost on the way,

@@ -67,7 +67,8 @@ var variants = map[string]func(*v1alpha1.HostedCluster){
 	"bring-your-own": func(c *v1alpha1.HostedCluster) {
 		c.Spec.NodePools[0].Provider = v1alpha1.Provider{BringYourOwn: &v1alpha1.BringYourOwnMachine{}}
 	},
-	"upgrading": func(c *v1alpha1.HostedCluster) { c.Status.Version = "1.36.3" },
+	"autoscaling-begins": autoscaled(3, 20),
+	"upgrading":          func(c *v1alpha1.HostedCluster) { c.Status.Version = "1.36.3" },
 	"two-pools": func(c *v1alpha1.HostedCluster) {
 		c.Spec.NodePools = append(c.Spec.NodePools, v1alpha1.NodePool{
 			Name: "old", Replicas: new(int32(0)), Version: "1.36.3", Provider: v1alpha1.Provider{Local: &v1alpha1.LocalMachine{}},
@@ -77,7 +78,7 @@ var variants = map[string]func(*v1alpha1.HostedCluster){
 
 func objects(t *testing.T, cluster *v1alpha1.HostedCluster) []client.Object {
 	t.Helper()
-	objs, err := Objects(cluster)
+	objs, err := Objects(cluster, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestObjects(t *testing.T) {
 
 func TestNoMachinesWithoutAnAddress(t *testing.T) {
 	for _, endpoint := range []string{"", "https://203.0.113.7", "203.0.113.7:31234"} {
-		_, err := Objects(demo(func(c *v1alpha1.HostedCluster) { c.Status.Endpoint = endpoint }))
+		_, err := Objects(demo(func(c *v1alpha1.HostedCluster) { c.Status.Endpoint = endpoint }), nil)
 		if err == nil || !strings.Contains(err.Error(), "status.endpoint") {
 			t.Errorf("the endpoint %q is good enough for machines to join: %v", endpoint, err)
 		}

@@ -40,7 +40,8 @@ const (
 // Objects returns what makes Cluster API keep the machines of the cluster's pools: the Cluster, what it asks about the
 // control plane, for each pool two templates, a MachineDeployment and, where machines can be replaced, a MachineHealthCheck, and where no machine is to stay
 // a MachineDrainRule. The order is that of the pools. Cluster API's webhooks do not run on a seed, so that every default that they would fill in is filled in here.
-func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
+// A pool with autoscaling that is there already says nothing of its number of machines: Resizes does, where it is to be another.
+func Objects(cluster *v1alpha1.HostedCluster, live Deployments) ([]client.Object, error) {
 	capi, err := capiCluster(cluster)
 	if err != nil {
 		return nil, err
@@ -55,6 +56,7 @@ func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 		if err != nil {
 			return nil, err
 		}
+		p.live = live[pool.Name]
 		objs = append(objs, p.infrastructure, p.bootstrap, p.deployment())
 		if pool.Provider.BringYourOwn == nil { // nobody but its owner can replace such a machine
 			objs = append(objs, p.healthCheck())
@@ -64,7 +66,7 @@ func Objects(cluster *v1alpha1.HostedCluster) ([]client.Object, error) {
 	if local {
 		objs = append(objs, volumesClaim(cluster))
 	}
-	if !slices.ContainsFunc(cluster.Spec.NodePools, func(pool v1alpha1.NodePool) bool { return replicas(pool) > 0 }) {
+	if !slices.ContainsFunc(cluster.Spec.NodePools, func(pool v1alpha1.NodePool) bool { return wanted(pool, live[pool.Name]) > 0 }) {
 		objs = append(objs, stayToTheEnd(cluster))
 	}
 	return objs, nil
@@ -138,6 +140,7 @@ func controlPlane(cluster *v1alpha1.HostedCluster) *v1alpha1.HostedControlPlane 
 type pool struct {
 	v1alpha1.NodePool
 	cluster        *v1alpha1.HostedCluster
+	live           *clusterv1.MachineDeployment // nil where there is none yet
 	infrastructure *v1alpha1.ProviderMachineTemplate
 	bootstrap      *v1alpha1.BootstrapConfigTemplate
 }
@@ -190,7 +193,7 @@ func (p pool) deployment() *clusterv1.MachineDeployment {
 	d.Finalizers = []string{clusterv1.MachineDeploymentFinalizer}
 	d.Spec = clusterv1.MachineDeploymentSpec{
 		ClusterName: p.cluster.Name,
-		Replicas:    new(replicas(p.NodePool)),
+		Replicas:    new(wanted(p.NodePool, p.live)),
 		Selector:    metav1.LabelSelector{MatchLabels: selector},
 		Template: clusterv1.MachineTemplateSpec{
 			ObjectMeta: clusterv1.ObjectMeta{Labels: p.machineLabels(selector)},
@@ -210,6 +213,9 @@ func (p pool) deployment() *clusterv1.MachineDeployment {
 				},
 			},
 		},
+	}
+	if p.Autoscaling != nil && p.live != nil {
+		d.Spec.Replicas, d.Annotations = nil, p.autoscaling()
 	}
 	if p.Provider.BringYourOwn != nil {
 		// Somebody has to run a command on the machine: it is replaced when its owner deletes it.
@@ -248,7 +254,7 @@ func (p pool) healthCheck() *clusterv1.MachineHealthCheck {
 	if p.Provider.Local != nil {
 		startup, dead = 300, 60
 	}
-	atMost := intstr.FromInt32(max(2, (replicas(p.NodePool)*2+4)/5))
+	atMost := intstr.FromInt32(max(2, (wanted(p.NodePool, p.live)*2+4)/5))
 	return &clusterv1.MachineHealthCheck{
 		ObjectMeta: p.meta(p.Name),
 		Spec: clusterv1.MachineHealthCheckSpec{
@@ -269,14 +275,6 @@ func (p pool) healthCheck() *clusterv1.MachineHealthCheck {
 			},
 		},
 	}
-}
-
-// replicas is how many machines the pool should have.
-func replicas(pool v1alpha1.NodePool) int32 {
-	if pool.Replicas == nil {
-		return 1 // the kind's default
-	}
-	return *pool.Replicas
 }
 
 func volumesClaim(cluster *v1alpha1.HostedCluster) *corev1.PersistentVolumeClaim {

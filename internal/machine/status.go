@@ -21,6 +21,7 @@ type Live struct {
 	Machines         []clusterv1.Machine
 	ProviderMachines []v1alpha1.ProviderMachine
 	BootstrapConfigs []v1alpha1.BootstrapConfig
+	Deployments      Deployments
 }
 
 // PoolStatuses returns the status of the cluster's pools: those of the spec in its order, then by name those that still
@@ -61,6 +62,7 @@ func removedPool(machines []clusterv1.Machine, live Live) *v1alpha1.RemovedPool 
 func poolStatus(cluster *v1alpha1.HostedCluster, pool v1alpha1.NodePool, machines []clusterv1.Machine, live Live) v1alpha1.NodePoolStatus {
 	status := count(pool.Name, machines)
 	status.Version = VersionOf(cluster, pool)
+	status.WantedReplicas = wanted(pool, live.Deployments[pool.Name])
 	for _, m := range machines {
 		if upToDate(m) && m.Spec.Version == "v"+status.Version {
 			status.UpToDateReplicas++
@@ -88,7 +90,7 @@ func poolWaitsFor(cluster *v1alpha1.HostedCluster, pool v1alpha1.NodePool, statu
 			return fmt.Sprintf("machine %s: %s", m.Name, trouble)
 		}
 	}
-	wanted := replicas(pool)
+	wanted := status.WantedReplicas
 	switch {
 	case status.Replicas < wanted:
 		return fmt.Sprintf("%d of %d machines exist", status.Replicas, wanted)

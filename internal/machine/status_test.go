@@ -66,12 +66,17 @@ func TestPoolStatuses(t *testing.T) {
 		"a pool that is as it should be needs no words": {
 			demo(),
 			Live{Machines: []clusterv1.Machine{node("a"), node("b")}},
-			[]v1alpha1.NodePoolStatus{{Name: "workers", Replicas: 2, ReadyReplicas: 2, UpToDateReplicas: 2, Version: "1.37.2"}},
+			[]v1alpha1.NodePoolStatus{{Name: "workers", WantedReplicas: 2, Replicas: 2, ReadyReplicas: 2, UpToDateReplicas: 2, Version: "1.37.2"}},
 		},
 		"a pool without machines waits for them": {
 			demo(),
 			Live{},
-			[]v1alpha1.NodePoolStatus{{Name: "workers", Version: "1.37.2", Message: "0 of 2 machines exist"}},
+			[]v1alpha1.NodePoolStatus{{Name: "workers", WantedReplicas: 2, Version: "1.37.2", Message: "0 of 2 machines exist"}},
+		},
+		"a pool with autoscaling waits for what it has been scaled to": {
+			demo(autoscaled(1, 5)),
+			Live{Machines: []clusterv1.Machine{node("a"), node("b")}, Deployments: scaled(3, true)},
+			[]v1alpha1.NodePoolStatus{{Name: "workers", WantedReplicas: 3, Replicas: 2, ReadyReplicas: 2, UpToDateReplicas: 2, Version: "1.37.2", Message: "2 of 3 machines exist"}},
 		},
 		"a machine waits for its user data": {
 			demo(),
@@ -83,30 +88,30 @@ func TestPoolStatuses(t *testing.T) {
 				}},
 				ProviderMachines: []v1alpha1.ProviderMachine{unprovisioned},
 			},
-			[]v1alpha1.NodePoolStatus{{Name: "workers", Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: the API does not answer"}},
+			[]v1alpha1.NodePoolStatus{{Name: "workers", WantedReplicas: 2, Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: the API does not answer"}},
 		},
 		"a machine waits for its instance": {
 			demo(),
 			Live{Machines: []clusterv1.Machine{node("a"), node("b", starting)}, ProviderMachines: []v1alpha1.ProviderMachine{unprovisioned}},
-			[]v1alpha1.NodePoolStatus{{Name: "workers", Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: pod b: image is missing"}},
+			[]v1alpha1.NodePoolStatus{{Name: "workers", WantedReplicas: 2, Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: pod b: image is missing"}},
 		},
 		"a machine has not joined": {
 			demo(),
 			Live{Machines: []clusterv1.Machine{node("a"), node("b", starting)}, ProviderMachines: []v1alpha1.ProviderMachine{booted}},
-			[]v1alpha1.NodePoolStatus{{Name: "workers", Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: has booted and has not joined the cluster yet"}},
+			[]v1alpha1.NodePoolStatus{{Name: "workers", WantedReplicas: 2, Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: has booted and has not joined the cluster yet"}},
 		},
 		"a node is not ready": {
 			demo(),
 			Live{Machines: []clusterv1.Machine{node("a"), node("b", func(m *clusterv1.Machine) {
 				m.Status.Conditions = []metav1.Condition{condition(clusterv1.MachineNodeReadyCondition, false, "* Node.Ready: no network")}
 			})}, ProviderMachines: []v1alpha1.ProviderMachine{booted}},
-			[]v1alpha1.NodePoolStatus{{Name: "workers", Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: Node.Ready: no network"}},
+			[]v1alpha1.NodePoolStatus{{Name: "workers", WantedReplicas: 2, Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2, Version: "1.37.2", Message: "machine b: Node.Ready: no network"}},
 		},
 		"machines are replaced one by one": {
 			demo(),
 			Live{Machines: []clusterv1.Machine{node("a", outdated, draining), node("b", outdated), node("c")}},
 			[]v1alpha1.NodePoolStatus{{
-				Name: "workers", Replicas: 3, ReadyReplicas: 3, UpToDateReplicas: 1, Version: "1.37.2",
+				Name: "workers", WantedReplicas: 2, Replicas: 3, ReadyReplicas: 3, UpToDateReplicas: 1, Version: "1.37.2",
 				Message: "1 of 2 machines are up to date, the others are replaced one by one; machine a is going away: Drain not completed yet: Pod a: waits",
 			}},
 		},
@@ -114,7 +119,7 @@ func TestPoolStatuses(t *testing.T) {
 			demo(func(c *v1alpha1.HostedCluster) { c.Status.Version = "1.36.3" }),
 			Live{Machines: []clusterv1.Machine{node("a", outdated), node("b", outdated)}},
 			[]v1alpha1.NodePoolStatus{{
-				Name: "workers", Replicas: 2, ReadyReplicas: 2, UpToDateReplicas: 2, Version: "1.36.3",
+				Name: "workers", WantedReplicas: 2, Replicas: 2, ReadyReplicas: 2, UpToDateReplicas: 2, Version: "1.36.3",
 				Message: "Kubernetes 1.37.2 follows when the control plane runs it",
 			}},
 		},

@@ -98,6 +98,7 @@ func (a *addons) input(hc *v1alpha1.HostedCluster, w ways, keys insideKeys) (use
 		MetricsServerKeys: keys.metricsServer,
 		Access:            hc.Spec.Access,
 		SSHKeys:           hc.Spec.SSHKeys,
+		Autoscaled:        hc.Autoscaled(),
 		LocalVolumes:      hasLocalMachines(hc),
 	}, nil
 }

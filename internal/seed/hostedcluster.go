@@ -52,9 +52,12 @@ type HostedClusterReconciler struct {
 var prunedKinds = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "ConfigMap"},
 	{Version: "v1", Kind: "Service"},
+	{Version: "v1", Kind: "ServiceAccount"},
 	{Group: "apps", Version: "v1", Kind: "Deployment"},
 	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
 	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "Role"},
+	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"},
 }
 
 // Reconcile brings one cluster a step further.
@@ -193,6 +196,9 @@ func (r *HostedClusterReconciler) gather(ctx context.Context, hc *v1alpha1.Hoste
 	owner := kube.Owner{FieldManager: hostedClusterController, Label: v1alpha1.LabelCluster, Value: hc.Name, Object: hc}
 	w, err := r.ensureWays(ctx, hc, owner)
 	if err != nil {
+		return in, authorities{}, w, err
+	}
+	if in.ClusterAutoscalerImage, err = images.Kubernetes(controlplane.ClusterAutoscaler, hc.Spec.Version); err != nil {
 		return in, authorities{}, w, err
 	}
 	in.Names, in.ServiceIP = r.Options.Exposure.Names(hc, w.service), w.service.Spec.ClusterIP

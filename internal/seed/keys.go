@@ -157,7 +157,11 @@ func (r *HostedClusterReconciler) certificates(ctx context.Context, in *controlp
 	if err != nil {
 		return nil, err
 	}
-	secrets := []client.Object{certificates, kubeconfig, metricsServer}
+	autoscaler, err := r.autoscalerSecret(ctx, *in, a)
+	if err != nil {
+		return nil, err
+	}
+	secrets := append([]client.Object{certificates, kubeconfig, metricsServer}, autoscaler...)
 	cloudController, err := r.cloudControllerSecret(ctx, in, a)
 	if err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ func newPoolTestOf(t *testing.T, name string, provider v1alpha1.Provider) poolTe
 		p.cluster.Status.Endpoint, p.cluster.Status.Version = "https://203.0.113.7:31234", "1.37.2"
 	})
 	p.createSecrets()
-	objs, err := machine.Objects(p.cluster)
+	objs, err := machine.Objects(p.cluster, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -419,7 +419,7 @@ func theLastMachineGoes(t *testing.T) {
 		})
 	})
 	p.cluster.Spec.NodePools = nil
-	objs, err := machine.Objects(p.cluster)
+	objs, err := machine.Objects(p.cluster, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

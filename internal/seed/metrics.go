@@ -111,12 +111,8 @@ func collectCluster(out chan<- prometheus.Metric, hc *v1alpha1.HostedCluster) {
 		gauge(out, clusterComponent, number(c.Ready), hc.Name, c.Name)
 	}
 	var wanted, existing, ready, upToDate int32
-	for _, pool := range hc.Spec.NodePools {
-		if pool.Replicas != nil {
-			wanted += *pool.Replicas
-		}
-	}
 	for _, pool := range hc.Status.NodePools {
+		wanted += pool.WantedReplicas
 		existing, ready, upToDate = existing+pool.Replicas, ready+pool.ReadyReplicas, upToDate+pool.UpToDateReplicas
 	}
 	for state, n := range map[string]int32{"wanted": wanted, "existing": existing, "ready": ready, "up_to_date": upToDate} {

@@ -62,7 +62,7 @@ func TestMetricsOfAClusterAndItsSeed(t *testing.T) {
 			Version:    "1.37.2",
 			Conditions: []metav1.Condition{{Type: "Ready", Status: metav1.ConditionFalse}},
 			Components: []v1alpha1.ComponentStatus{{Name: "etcd", Ready: true}, {Name: "prometheus"}},
-			NodePools:  []v1alpha1.NodePoolStatus{{Name: "a", Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2}, {Name: "b", Replicas: 1}},
+			NodePools:  []v1alpha1.NodePoolStatus{{Name: "a", WantedReplicas: 2, Replicas: 2, ReadyReplicas: 1, UpToDateReplicas: 2}, {Name: "b", WantedReplicas: 1, Replicas: 1}},
 		},
 	}
 	secret := &corev1.Secret{

@@ -36,7 +36,14 @@ var (
 
 // reconcilePools applies Cluster API's objects for the pools and writes what became of them into the status.
 func (r *HostedClusterReconciler) reconcilePools(ctx context.Context, hc *v1alpha1.HostedCluster, owner kube.Owner, answers bool) error {
-	objs, err := machine.Objects(hc)
+	live, err := r.deployments(ctx, hc)
+	if err != nil {
+		return err
+	}
+	if err := r.resize(ctx, hc, live); err != nil {
+		return err
+	}
+	objs, err := machine.Objects(hc, live)
 	if err != nil {
 		return err
 	}
@@ -105,8 +112,12 @@ func (r *HostedClusterReconciler) observePools(ctx context.Context, hc *v1alpha1
 	if err := errors.Join(r.List(ctx, &machines, in), r.List(ctx, &providerMachines, in), r.List(ctx, &bootstrapConfigs, in)); err != nil {
 		return false, fmt.Errorf("reading the machines: %w", err)
 	}
+	deployments, err := r.deployments(ctx, hc)
+	if err != nil {
+		return false, err
+	}
 	hc.Status.NodePools = machine.PoolStatuses(hc, machine.Live{
-		Machines: machines.Items, ProviderMachines: providerMachines.Items, BootstrapConfigs: bootstrapConfigs.Items,
+		Machines: machines.Items, ProviderMachines: providerMachines.Items, BootstrapConfigs: bootstrapConfigs.Items, Deployments: deployments,
 	})
 	hc.Status.ReadyNodes = 0
 	var waits []string

@@ -13,6 +13,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -116,7 +117,8 @@ func newManager(config *rest.Config, opts Options) (ctrl.Manager, error) {
 	byObject := ClusterAPICache()
 	for _, kind := range []client.Object{
 		&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Pod{}, &corev1.Service{}, &corev1.Namespace{},
-		&corev1.PersistentVolumeClaim{}, &appsv1.Deployment{}, &appsv1.StatefulSet{},
+		&corev1.PersistentVolumeClaim{}, &corev1.ServiceAccount{}, &appsv1.Deployment{}, &appsv1.StatefulSet{},
+		&rbacv1.Role{}, &rbacv1.RoleBinding{},
 	} {
 		byObject[kind] = cache.ByObject{Label: labels.NewSelector().Add(*ours)}
 	}
@@ -194,7 +196,7 @@ func setupHostedCluster(mgr ctrl.Manager, clusters clustercache.ClusterCache, op
 		Watches(&v1alpha1.ProviderCluster{}, toCluster).
 		Watches(&v1alpha1.ProviderMachine{}, toCluster).
 		Watches(&clusterv1.Machine{}, toCluster).
-		Watches(&clusterv1.MachineDeployment{}, toCluster, builder.WithPredicates(goes)).
+		Watches(&clusterv1.MachineDeployment{}, toCluster, builder.WithPredicates(resized)).
 		Watches(&clusterv1.MachineSet{}, toCluster, builder.WithPredicates(goes)).
 		WatchesRawSource(source.Channel(r.prober.Answered, answered)).
 		WatchesRawSource(clusters.GetClusterSource(hostedClusterController, clusterOf)).

@@ -39,6 +39,7 @@ func sansChecksum(sans []string) string {
 // controlPlaneStatus writes what was observed of the control plane into the status.
 func controlPlaneStatus(hc *v1alpha1.HostedCluster, live controlplane.Live) {
 	hc.Status.Components = mergeComponents(hc.Status.Components, controlplane.Components(hc, live))
+	autoscalerStatus(hc)
 	if live.Health[controlplane.APIServer] == nil {
 		hc.Status.Version = controlplane.Version(live) // not before: the pools follow it
 		setCondition(hc, v1alpha1.ConditionControlPlaneAvailable, true, "Available", "")
@@ -82,10 +83,12 @@ func summary(hc *v1alpha1.HostedCluster) error {
 	for _, t := range []string{
 		v1alpha1.ConditionControlPlaneAvailable, v1alpha1.ConditionControlPlaneUpToDate, v1alpha1.ConditionExposed,
 		v1alpha1.ConditionAddonsReady, v1alpha1.ConditionCloudReady, v1alpha1.ConditionNodesReady,
+		v1alpha1.ConditionAutoscalerReady,
 	} {
 		c := meta.FindStatusCondition(hc.Status.Conditions, t)
 		switch {
 		case c == nil && t == v1alpha1.ConditionCloudReady && !machine.AtCloud(hc):
+		case c == nil && t == v1alpha1.ConditionAutoscalerReady && !hc.Autoscaled():
 		case c == nil:
 			return kube.Wait("Starting", t+" is not known yet", 0)
 		case c.Status != metav1.ConditionTrue && t == v1alpha1.ConditionExposed:

@@ -92,6 +92,8 @@ type Input struct {
 	Access []v1alpha1.Access
 	// SSHKeys are the public keys with which people log in to nodes, lines of an authorized_keys file.
 	SSHKeys []string
+	// Autoscaled lets cluster-autoscaler in.
+	Autoscaled bool
 	// LocalVolumes gives the cluster volumes in a folder that all its nodes share, which only local machines do.
 	LocalVolumes bool
 }
@@ -108,6 +110,7 @@ func Objects(in Input) []client.Object {
 		tunnelClients(in),
 		volumes(in),
 		rbac(),
+		clusterAutoscaler(in),
 		members(in),
 		sshKeys(in),
 	)

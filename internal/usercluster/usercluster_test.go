@@ -65,6 +65,7 @@ func kubeProxyImage(t *testing.T, version string) string {
 func variants(t *testing.T) map[string]func(*Input) {
 	t.Helper()
 	return map[string]func(*Input){
+		"autoscaled":      func(in *Input) { in.Autoscaled = true },
 		"no-dns":          func(in *Input) { in.CoreDNSReplicas = 0 },
 		"two-dns-servers": func(in *Input) { in.CoreDNSReplicas = 2 },
 		"previous-minor":  func(in *Input) { in.KubeProxyImage = kubeProxyImage(t, "1.36.3") },

@@ -29,6 +29,8 @@ const (
 	ConditionCloudReleased = "CloudReleased"
 	// ConditionNodesReady is True when every pool has its wanted number of ready, up-to-date nodes.
 	ConditionNodesReady = "NodesReady"
+	// ConditionAutoscalerReady is True while cluster-autoscaler runs. A cluster of which no pool has autoscaling does not have it.
+	ConditionAutoscalerReady = "AutoscalerReady"
 )
 
 // Reasons of conditions.

@@ -4,6 +4,8 @@
 package v1alpha1
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -319,6 +321,11 @@ func (c *HostedCluster) Monitored() bool {
 	return c.Spec.Monitoring.Enabled == nil || *c.Spec.Monitoring.Enabled
 }
 
+// Autoscaled reports whether a pool of the cluster has autoscaling.
+func (c *HostedCluster) Autoscaled() bool {
+	return slices.ContainsFunc(c.Spec.NodePools, func(pool NodePool) bool { return pool.Autoscaling != nil })
+}
+
 // Etcd is the store of the control plane.
 type Etcd struct {
 	// storage is the size of the volume. etcd refuses writes before it is full, at nine tenths of it and 8Gi at the most.
@@ -371,6 +378,8 @@ type CoreDNS struct {
 }
 
 // NodePool is a set of like machines.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.provider.bringYourOwn)",message="autoscaling is for machines that Canopy makes, not for those of bringYourOwn"
 type NodePool struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -378,11 +387,18 @@ type NodePool struct {
 	// +kubebuilder:validation:Pattern="^[a-z]([-a-z0-9]*[a-z0-9])?$"
 	Name string `json:"name"`
 
+	// replicas is how many machines there are. With autoscaling it is how many there are at first, brought into the range.
+	//
 	// +optional
 	// +default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
+
+	// autoscaling lets cluster-autoscaler choose the number of machines; none: replicas is the number.
+	//
+	// +optional
+	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
 
 	// version is the pool's kubelet version; none: that of the control plane. A change replaces the machines one by one.
 	//
@@ -404,6 +420,21 @@ type NodePool struct {
 
 	// +required
 	Provider Provider `json:"provider"`
+}
+
+// Autoscaling is the range in which cluster-autoscaler keeps the number of a pool's machines.
+//
+// +kubebuilder:validation:XValidation:rule="self.minReplicas <= self.maxReplicas",message="minReplicas must not be more than maxReplicas"
+type Autoscaling struct {
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	MinReplicas *int32 `json:"minReplicas,omitempty"`
+
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	MaxReplicas int32 `json:"maxReplicas,omitempty"`
 }
 
 // HostedClusterStatus is what the cluster is.
@@ -493,6 +524,10 @@ type ComponentStatus struct {
 // NodePoolStatus counts the machines of one pool.
 type NodePoolStatus struct {
 	Name string `json:"name"`
+	// wantedReplicas is the number of machines that there should be: the pool's replicas, or what cluster-autoscaler asks for.
+	//
+	// +optional
+	WantedReplicas int32 `json:"wantedReplicas"`
 	// replicas is the number of machines that exist.
 	//
 	// +optional

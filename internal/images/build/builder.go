@@ -85,6 +85,11 @@ func findCheckout(dir string) (string, error) {
 // Build makes what is missing of the given images and returns them in the same order. Where another process builds the
 // same layer, it waits for that.
 func (b *Builder) Build(ctx context.Context, wanted []images.Image) ([]Image, error) {
+	for _, image := range wanted {
+		if image.Upstream() {
+			return nil, fmt.Errorf("image %s is not built: copy %s from its registry", image, image.Ref())
+		}
+	}
 	records, missing, err := b.look(wanted)
 	if err != nil {
 		return nil, err
