@@ -356,7 +356,7 @@ export interface paths {
         };
         /**
          * Get the log of a component of a cluster's control plane
-         * @description The name is one of etcd, konnectivity-server, kube-apiserver, kube-controller-manager, kube-scheduler, kube-state-metrics, openvpn, prometheus; in a compact control plane the three that are one process have one log. The answer is text, sixteen megabytes at the most, and with follow=true has no end until an hour is over, the component's pod is replaced, or your rights end: ask again then. Needs the right to get clusters/logs.
+         * @description The name is one of cluster-autoscaler, etcd, konnectivity-server, kube-apiserver, kube-controller-manager, kube-scheduler, kube-state-metrics, openvpn, prometheus; in a compact control plane the three that are one process have one log. The answer is text, sixteen megabytes at the most, and with follow=true has no end until an hour is over, the component's pod is replaced, or your rights end: ask again then. Needs the right to get clusters/logs.
          */
         get: operations["getComponentLogs"];
         put?: never;
@@ -2227,6 +2227,11 @@ export interface components {
                 upToDateReplicas?: number;
                 /** @description version is the version that the pool is on or going to. */
                 version?: string;
+                /**
+                 * Format: int32
+                 * @description wantedReplicas is the number of machines that there should be: the pool's replicas, or what cluster-autoscaler asks for.
+                 */
+                wantedReplicas?: number;
             }[];
             /**
              * Format: int64
@@ -2491,6 +2496,13 @@ export interface components {
             };
             description?: string;
             nodePools?: {
+                /** @description autoscaling lets cluster-autoscaler choose the number of machines; none: replicas is the number. */
+                autoscaling?: {
+                    /** Format: int32 */
+                    maxReplicas: number;
+                    /** Format: int32 */
+                    minReplicas: number;
+                };
                 /** @description labels are set on the pool's nodes when they register. A change replaces the machines. */
                 labels?: {
                     [key: string]: string;
@@ -2755,6 +2767,7 @@ export interface components {
                 };
                 /**
                  * Format: int32
+                 * @description replicas is how many machines there are. With autoscaling it is how many there are at first, brought into the range.
                  * @default 1
                  */
                 replicas?: number;
@@ -3197,6 +3210,13 @@ export interface components {
         };
         /** @description NodePoolSpec is what the pool should be. */
         NodePoolSpec: {
+            /** @description autoscaling lets cluster-autoscaler choose the number of machines; none: replicas is the number. */
+            autoscaling?: {
+                /** Format: int32 */
+                maxReplicas: number;
+                /** Format: int32 */
+                minReplicas: number;
+            };
             /** @description cluster is the name of the Cluster. */
             cluster: string;
             /** @description labels are set on the pool's nodes when they register. A change replaces the machines. */
@@ -3461,6 +3481,7 @@ export interface components {
             };
             /**
              * Format: int32
+             * @description replicas is how many machines there are. With autoscaling it is how many there are at first, brought into the range.
              * @default 1
              */
             replicas?: number;
@@ -3544,6 +3565,11 @@ export interface components {
             upToDateReplicas?: number;
             /** @description version is the version that the pool is on or going to. */
             version?: string;
+            /**
+             * Format: int32
+             * @description wantedReplicas is the number of machines that there should be: the pool's replicas, or what cluster-autoscaler asks for.
+             */
+            wantedReplicas?: number;
         };
         /** @description ObjectMeta is the metadata of a Kubernetes object. */
         ObjectMeta: {

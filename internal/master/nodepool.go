@@ -119,13 +119,18 @@ func nodePoolStatus(pool *v1alpha1.NodePool, cluster *v1alpha1.Cluster) error {
 		}
 		return kube.Wait(v1alpha1.ReasonWaitingForSeed, message, 0)
 	}
+	pool.Status.WantedReplicas = known.WantedReplicas
 	pool.Status.Replicas, pool.Status.ReadyReplicas = known.Replicas, known.ReadyReplicas
 	pool.Status.UpToDateReplicas, pool.Status.Version = known.UpToDateReplicas, known.Version
 	if known.Message != "" {
 		return kube.Wait(v1alpha1.ReasonWaitingForNodes, known.Message, 0)
 	}
-	if wanted := pool.Spec.Replicas; wanted != nil && (known.ReadyReplicas != *wanted || known.UpToDateReplicas != *wanted) {
-		return kube.Wait(v1alpha1.ReasonWaitingForNodes, fmt.Sprintf("%d of %d nodes are ready", known.ReadyReplicas, *wanted), 0)
+	wanted := known.WantedReplicas
+	if pool.Spec.Autoscaling == nil && pool.Spec.Replicas != nil {
+		wanted = *pool.Spec.Replicas // of which the seed may not know yet
+	}
+	if known.ReadyReplicas != wanted || known.UpToDateReplicas != wanted {
+		return kube.Wait(v1alpha1.ReasonWaitingForNodes, fmt.Sprintf("%d of %d nodes are ready", known.ReadyReplicas, wanted), 0)
 	}
 	return nil
 }

@@ -102,9 +102,17 @@ func machineSize(provider hostingv1alpha1.Provider) amount {
 	return size
 }
 
+// most returns how many machines a pool may come to have: its replicas, or with autoscaling the end of its range.
+func most(pool *v1alpha1.NodePool) int32 {
+	if pool.Spec.Autoscaling != nil {
+		return pool.Spec.Autoscaling.MaxReplicas
+	}
+	return ptr.Deref(pool.Spec.Replicas, 1)
+}
+
 // demand returns what a pool asks for.
 func demand(pool *v1alpha1.NodePool) amount {
-	return amount{}.plus(machineSize(pool.Spec.Provider), int64(ptr.Deref(pool.Spec.Replicas, 1)))
+	return amount{}.plus(machineSize(pool.Spec.Provider), int64(most(pool)))
 }
 
 // etcdStorage returns the size of etcd's volume that a cluster asks for, given the default of its seed; nil: that of all.
@@ -175,13 +183,13 @@ func grants(quota *v1alpha1.Quota, pools []v1alpha1.NodePool, going amount) map[
 	have := map[string]int64{}
 	for i := range pools {
 		pool := &pools[i]
-		have[pool.Name] = int64(min(pool.Status.Replicas, ptr.Deref(pool.Spec.Replicas, 1)))
+		have[pool.Name] = int64(min(pool.Status.Replicas, most(pool)))
 		left = left.plus(machineSize(pool.Spec.Provider), -have[pool.Name])
 	}
 	less := map[string]grant{}
 	for i := range pools {
 		pool := &pools[i]
-		size, wanted := machineSize(pool.Spec.Provider), int64(ptr.Deref(pool.Spec.Replicas, 1))-have[pool.Name]
+		size, wanted := machineSize(pool.Spec.Provider), int64(most(pool))-have[pool.Name]
 		given, short := wanted, nodes
 		for d := range dimensions {
 			if bounded[d] && size[d] > 0 && max(left[d], 0)/size[d] < given {
@@ -214,7 +222,7 @@ func checkGrant(project *v1alpha1.Project, clusters []v1alpha1.Cluster, pools []
 		asked += ", while machines of deleted pools, which are going, have " + d.format(left[d])
 	}
 	return kube.Wait(v1alpha1.ReasonQuotaExceeded, fmt.Sprintf("it may have %d of %d machines: the quota of project %s allows %s %s, and its pools ask for %s: make this pool or an older one smaller, or have an admin raise spec.quota.%s of the Project",
-		granted.replicas, ptr.Deref(pool.Spec.Replicas, 1), project.Name, d.format(allowed), d, asked, d), 0)
+		granted.replicas, most(pool), project.Name, d.format(allowed), d, asked, d), 0)
 }
 
 // checkStorage says whether there is room for the volume of a cluster that is new. Clusters that have a place, and older

@@ -42,6 +42,13 @@ func localPool(project, name string, replicas int32, mods ...func(*corev1.Resour
 	}
 }
 
+// upToMachines is localPool with autoscaling.
+func upToMachines(project, name string, most int32, mods ...func(*corev1.ResourceRequirements)) *v1alpha1.NodePool {
+	pool := localPool(project, name, 1, mods...)
+	pool.Spec.Autoscaling = &hostingv1alpha1.Autoscaling{MinReplicas: ptr.To[int32](1), MaxReplicas: most}
+	return pool
+}
+
 func requests(cpu, memory string) func(*corev1.ResourceRequirements) {
 	return func(r *corev1.ResourceRequirements) { r.Requests = resourceList(cpu, memory) }
 }
@@ -97,6 +104,7 @@ func TestMachineSize(t *testing.T) {
 		"limits only":                         {localPool("a", "a", 1, limits("500m", "1Gi")), amount{nodes: 1, cpu: 500, memory: 1024 * mi}},
 		"limits above the requests":           {localPool("a", "a", 1, requests("1", "1Gi"), limits("4", "2Gi")), amount{nodes: 1, cpu: 4000, memory: 2048 * mi}},
 		"only one of two":                     {localPool("a", "a", 1, requests("2", "")), amount{nodes: 1, cpu: 2000, memory: 256 * mi}},
+		"as many as there may be":             {upToMachines("a", "a", 5, requests("2", "1Gi")), amount{nodes: 5, cpu: 10000, memory: 5120 * mi}},
 		"no provider that is known":           {&v1alpha1.NodePool{}, amount{nodes: 1}},
 		"more than there are numbers":         {localPool("a", "a", 1000, requests("1", "8Ei")), amount{nodes: 1000, cpu: 1e6, memory: math.MaxInt64}},
 		"a number where a quantity is wanted": {localPool("a", "a", 1, requests("2", "1000")), amount{nodes: 1, cpu: 2000, memory: 1000}},
@@ -159,6 +167,11 @@ func TestGrants(t *testing.T) {
 			quota: &v1alpha1.Quota{Nodes: ptr.To[int32](5), CPU: ptr.To(resource.MustParse("5")), Memory: ptr.To(resource.MustParse("1Gi"))},
 			pools: []v1alpha1.NodePool{aged(localPool("a", "a", 5, requests("2", "256Mi")), 0, 0)},
 			want:  map[string]grant{"a": {2, cpu}},
+		},
+		"what a pool may be scaled to counts": {
+			quota: five,
+			pools: []v1alpha1.NodePool{aged(upToMachines("a", "a", 4), time.Hour, 2), aged(localPool("a", "b", 2), 0, 0)},
+			want:  map[string]grant{"b": {1, nodes}},
 		},
 		"nothing is left": {
 			quota: &v1alpha1.Quota{Nodes: ptr.To[int32](0)}, pools: []v1alpha1.NodePool{aged(localPool("a", "a", 1), 0, 0)}, want: map[string]grant{"a": {0, nodes}},
@@ -552,6 +565,7 @@ func TestAdmissionCountsAsTheMasterDoes(t *testing.T) {
 			"larger requests":  localPool(name, "a", 2, requests("4", "2Gi"), limits("1", "1Gi")),
 			"CPU only":         localPool(name, "a", 1, requests("2", "")),
 			"memory only":      localPool(name, "a", 1, limits("", "3Gi")),
+			"autoscaling":      upToMachines(name, "a", 3, requests("1500m", "1Gi")),
 			"in other letters": localPool(name, "a", 1, requests("1e1", "128e6")),
 		} {
 			n := demand(pool)[d]

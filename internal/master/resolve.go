@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
@@ -156,21 +157,30 @@ func nodePools(in Input) []hostingv1alpha1.NodePool {
 	less := grants(in.Project.Spec.Quota, in.ProjectPools, leaving(in.ProjectClusters, in.ProjectPools))
 	var resolved []hostingv1alpha1.NodePool
 	for _, pool := range in.NodePools {
-		replicas := pool.Spec.Replicas
+		replicas, autoscaling := pool.Spec.Replicas, pool.Spec.Autoscaling
 		if granted, ok := less[pool.Name]; ok {
-			replicas = &granted.replicas
+			replicas, autoscaling = &granted.replicas, upTo(autoscaling, granted.replicas)
 		}
 		resolved = append(resolved, hostingv1alpha1.NodePool{
-			Name:     pool.Name,
-			Replicas: replicas,
-			Version:  pool.Spec.Version,
-			Labels:   pool.Spec.Labels,
-			Taints:   pool.Spec.Taints,
-			Provider: pool.Spec.Provider,
+			Name:        pool.Name,
+			Replicas:    replicas,
+			Autoscaling: autoscaling,
+			Version:     pool.Spec.Version,
+			Labels:      pool.Spec.Labels,
+			Taints:      pool.Spec.Taints,
+			Provider:    pool.Spec.Provider,
 		})
 	}
 	slices.SortFunc(resolved, func(a, b hostingv1alpha1.NodePool) int { return strings.Compare(a.Name, b.Name) })
 	return resolved
+}
+
+// upTo returns the part of a range that has no more machines than granted; nil: there is none, and nothing to scale.
+func upTo(a *hostingv1alpha1.Autoscaling, granted int32) *hostingv1alpha1.Autoscaling {
+	if a == nil || granted == 0 || granted < ptr.Deref(a.MinReplicas, 0) {
+		return nil
+	}
+	return &hostingv1alpha1.Autoscaling{MinReplicas: a.MinReplicas, MaxReplicas: granted}
 }
 
 func secrets(in Input) []*corev1.Secret {

@@ -56,6 +56,14 @@ func pool(name string, replicas int32) v1alpha1.NodePool {
 	}
 }
 
+// autoscaled gives the pool a range, from two machines on.
+func autoscaled(most int32) func(*Input) {
+	return func(in *Input) {
+		in.NodePools[0].Spec.Autoscaling = &hostingv1alpha1.Autoscaling{MinReplicas: ptr.To[int32](2), MaxReplicas: most}
+		in.ProjectPools = in.NodePools
+	}
+}
+
 // onAWS puts the cluster into a datacenter that wants credentials.
 func onAWS(in *Input) {
 	in.Datacenter.Name = "aws-us-east-2"
@@ -160,6 +168,15 @@ func TestResolve(t *testing.T) {
 				{Kind: v1alpha1.MemberUser, Name: "ada@example.com", Role: v1alpha1.RoleOwner},
 				{Kind: v1alpha1.MemberGroup, Name: "developers", Role: v1alpha1.RoleEditor},
 			}
+		},
+		"autoscaling": autoscaled(5),
+		"autoscaling-within-the-quota": func(in *Input) {
+			autoscaled(5)(in)
+			in.Project.Spec.Quota = &v1alpha1.Quota{Nodes: ptr.To[int32](3)}
+		},
+		"autoscaling-below-the-quota": func(in *Input) {
+			autoscaled(5)(in)
+			in.Project.Spec.Quota = &v1alpha1.Quota{Nodes: ptr.To[int32](1)}
 		},
 		"settings": func(in *Input) {
 			in.Cluster.Spec.Paused = true

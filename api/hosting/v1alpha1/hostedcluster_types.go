@@ -4,8 +4,6 @@
 package v1alpha1
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -323,7 +321,12 @@ func (c *HostedCluster) Monitored() bool {
 
 // Autoscaled reports whether a pool of the cluster has autoscaling.
 func (c *HostedCluster) Autoscaled() bool {
-	return slices.ContainsFunc(c.Spec.NodePools, func(pool NodePool) bool { return pool.Autoscaling != nil })
+	for i := range c.Spec.NodePools {
+		if c.Spec.NodePools[i].Autoscaling != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Etcd is the store of the control plane.

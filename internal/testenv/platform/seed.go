@@ -68,8 +68,11 @@ func (p *Platform) answer(ctx context.Context, obj client.Object) {
 	hc.Status.NodePools, hc.Status.ReadyNodes = nil, 0
 	for _, pool := range hc.Spec.NodePools {
 		n := *pool.Replicas
+		if a := pool.Autoscaling; a != nil {
+			n = min(max(n, *a.MinReplicas), a.MaxReplicas)
+		}
 		hc.Status.ReadyNodes += n
-		hc.Status.NodePools = append(hc.Status.NodePools, hostingv1alpha1.NodePoolStatus{Name: pool.Name, Replicas: n, ReadyReplicas: n, UpToDateReplicas: n})
+		hc.Status.NodePools = append(hc.Status.NodePools, hostingv1alpha1.NodePoolStatus{Name: pool.Name, WantedReplicas: n, Replicas: n, ReadyReplicas: n, UpToDateReplicas: n})
 	}
 	meta.SetStatusCondition(&hc.Status.Conditions, metav1.Condition{
 		Type: hostingv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Ready", ObservedGeneration: hc.Generation,
