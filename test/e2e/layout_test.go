@@ -134,7 +134,7 @@ func runsAPod(t *testing.T, d *v1alpha1.Datacenter, machine hosting.Provider) {
 apiVersion: canopy.dev/v1alpha1
 kind: Cluster
 metadata: {name: %[2]s, namespace: project-seeds}
-spec: {datacenter: %[2]s, version: %[3]s, preset: layout-%[4]s}
+spec: {datacenter: %[2]s, version: %[3]s, preset: layout-%[4]s, monitoring: {enabled: false}}
 ---
 apiVersion: canopy.dev/v1alpha1
 kind: NodePool

@@ -93,11 +93,15 @@ func (k kube) apply(yaml string) {
 	}
 }
 
-// eventually asks until ok is true; on failure the test says what was seen last.
+// eventually asks until ok is true, less often the longer it takes, because asking takes CPU from what is asked for; on failure the
+// test says what was seen last.
 func eventually(t *testing.T, what string, within time.Duration, ask func() (ok bool, seen string)) {
 	t.Helper()
 	var seen string
-	err := wait.PollUntilContextTimeout(context.Background(), 250*time.Millisecond, within, true, func(context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	delay := wait.Backoff{Duration: 250 * time.Millisecond, Factor: 1.2, Cap: 2 * time.Second, Steps: 20}.DelayFunc()
+	err := delay.Until(ctx, true, true, func(context.Context) (bool, error) {
 		var ok bool
 		ok, seen = ask()
 		return ok, nil
