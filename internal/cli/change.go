@@ -12,46 +12,112 @@ import (
 
 	"github.com/spf13/cobra"
 
+	hostingv1alpha1 "canopy.dev/canopy/api/hosting/v1alpha1"
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/cli/api"
 	"canopy.dev/canopy/internal/cli/output"
 )
 
+// scaleOptions are the flags of "canopy scale".
+type scaleOptions struct {
+	clientFlags
+	waitFlags
+	rangeFlags
+
+	dry   string
+	fixed bool
+}
+
 // newScaleCommand returns "canopy scale".
 func newScaleCommand() *cobra.Command {
-	var (
-		f    clientFlags
-		wait waitFlags
-		dry  string
-	)
+	o := &scaleOptions{}
 	cmd := &cobra.Command{
-		Use:     "scale NODEPOOL REPLICAS",
+		Use:     "scale NODEPOOL [REPLICAS]",
 		Short:   "Change how many machines a node pool has, and wait until they are there",
 		GroupID: groupUse,
-		Example: "  canopy scale demo-workers 3",
-		Args:    cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			replicas, err := strconv.ParseUint(args[1], 10, 31)
-			if err != nil {
-				return output.Usage("%q is no number of machines", args[1])
-			}
-			ref, err := parseReference(args[0], "nodepool")
-			if err != nil {
-				return err
-			}
-			if ref.noun.kind != "NodePool" {
-				return output.Usage("only node pools can be scaled, not %s", ref)
-			}
-			patch := map[string]any{"spec": map[string]any{"replicas": replicas}}
-			return f.patch(cmd, ref, patchOptions{wait: &wait, dry: dry, patch: patch, done: fmt.Sprintf("has %d machines", replicas)})
-		},
+		Example: `  canopy scale demo-workers 3
+  canopy scale demo-workers --min-replicas 1 --max-replicas 5     # as many as pods ask for
+  canopy scale demo-workers 3 --no-autoscaling`,
+		Args:              cobra.RangeArgs(1, 2),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 		ValidArgsFunction: completeNames("nodepool"),
 	}
-	f.add(cmd)
-	f.addCluster(cmd)
-	wait.add(cmd)
-	addDryRun(cmd, &dry)
+	o.clientFlags.add(cmd)
+	o.addCluster(cmd)
+	o.waitFlags.add(cmd)
+	o.rangeFlags.add(cmd)
+	addDryRun(cmd, &o.dry)
+	cmd.Flags().BoolVar(&o.fixed, "no-autoscaling", false, "the pool has REPLICAS machines from now on, whatever pods ask for")
 	return cmd
+}
+
+func (o *scaleOptions) run(cmd *cobra.Command, args []string) error {
+	if err := checkDryRun(o.dry); err != nil {
+		return err
+	}
+	ref, err := parseReference(args[0], "nodepool")
+	if err != nil {
+		return err
+	}
+	if ref.noun.kind != "NodePool" {
+		return output.Usage("only node pools can be scaled, not %s", ref)
+	}
+	autoscaling, err := o.autoscaling(cmd)
+	if err != nil {
+		return err
+	}
+	if (autoscaling == nil) != (len(args) == 2) || o.fixed && autoscaling != nil {
+		return output.Usage("give either a number of machines, or --min-replicas and --max-replicas")
+	}
+	s, err := o.open(cmd)
+	if err != nil {
+		return err
+	}
+	i, err := s.find(cmd.Context(), ref)
+	if err != nil {
+		return err
+	}
+	if autoscaling != nil {
+		patch := map[string]any{"spec": map[string]any{"autoscaling": autoscaling}}
+		done := fmt.Sprintf("is scaled between %d and %d machines", *autoscaling.MinReplicas, autoscaling.MaxReplicas)
+		return s.patchItem(cmd.Context(), i, patchOptions{wait: &o.waitFlags, dry: o.dry, patch: patch, done: done})
+	}
+	replicas, err := strconv.ParseUint(args[1], 10, 31)
+	if err != nil {
+		return output.Usage("%q is no number of machines", args[1])
+	}
+	pool := &v1alpha1.NodePool{}
+	if err := fromUnstructured(i.object, pool); err != nil {
+		return err
+	}
+	spec := map[string]any{"replicas": replicas}
+	if pool.Spec.Autoscaling != nil {
+		if !o.fixed {
+			return output.Usage("%s is scaled by what pods ask for, to %s machines: change the range with --min-replicas and --max-replicas, or say --no-autoscaling, too", i, wantedOf(pool))
+		}
+		spec["autoscaling"] = nil
+	}
+	return s.patchItem(cmd.Context(), i, patchOptions{wait: &o.waitFlags, dry: o.dry, patch: map[string]any{"spec": spec}, done: fmt.Sprintf("has %d machines", replicas)})
+}
+
+// rangeFlags are the range in which a pool is scaled.
+type rangeFlags struct{ least, most int32 }
+
+func (f *rangeFlags) add(cmd *cobra.Command) {
+	cmd.Flags().Int32Var(&f.least, "min-replicas", 0, "with --max-replicas: at least so many machines, and as many as pods ask for")
+	cmd.Flags().Int32Var(&f.most, "max-replicas", 0, "with --min-replicas: at most so many machines")
+	cmd.MarkFlagsRequiredTogether("min-replicas", "max-replicas")
+}
+
+// autoscaling returns the range; nil: none is given.
+func (f *rangeFlags) autoscaling(cmd *cobra.Command) (*hostingv1alpha1.Autoscaling, error) {
+	if !cmd.Flags().Changed("max-replicas") {
+		return nil, nil
+	}
+	if f.least < 0 || f.most < max(f.least, 1) {
+		return nil, output.Usage("there is no number of machines from %d to %d, of which one at least can be there", f.least, f.most)
+	}
+	return &hostingv1alpha1.Autoscaling{MinReplicas: &f.least, MaxReplicas: f.most}, nil
 }
 
 // patchOptions say what a verb that changes one thing does.

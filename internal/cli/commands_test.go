@@ -75,6 +75,11 @@ func TestLifeOfACluster(t *testing.T) {
 	}
 	has(t, term.does(output.ExitOK, "get", "nodepools", "--cluster", "life", "-o", "name").out, "nodepool/life-workers")
 	has(t, term.does(output.ExitOK, "scale", "life-workers", "3", "--no-wait").out, "nodepool/life-workers has 3 machines")
+	has(t, term.does(output.ExitOK, "scale", "life-workers", "--min-replicas", "1", "--max-replicas", "5", "--no-wait").out, "nodepool/life-workers is scaled between 1 and 5 machines")
+	has(t, term.does(output.ExitUsage, "scale", "life-workers", "4").err, "is scaled by what pods ask for", "--no-autoscaling")
+	has(t, term.does(output.ExitUsage, "scale", "life-workers", "4", "--min-replicas", "1", "--max-replicas", "5").err, "give either a number of machines")
+	has(t, term.does(output.ExitOK, "get", "nodepools", "--cluster", "life").out, "(1-5)")
+	has(t, term.does(output.ExitOK, "scale", "life-workers", "3", "--no-autoscaling", "--no-wait").out, "nodepool/life-workers has 3 machines")
 	has(t, term.does(output.ExitFailed, "diff", "-f", file).out, "-  replicas: 3", "+  replicas: 1")
 	has(t, term.does(output.ExitOK, "pause", "life").out, "cluster/life is paused")
 	has(t, term.does(output.ExitFailed, "status", "life").out, "cluster/life", "canopy resume life")

@@ -18,6 +18,7 @@ import (
 type poolOptions struct {
 	createOptions
 	waitFlags
+	rangeFlags
 
 	replicas         int32
 	version, machine string
@@ -29,15 +30,17 @@ func newCreateNodePoolCommand() *cobra.Command {
 	o := &poolOptions{}
 	cmd := &cobra.Command{
 		Use: "nodepool NAME", Aliases: []string{"np"}, Short: "Add machines of another sort to a cluster, and wait until they are nodes",
-		Example: `  canopy create nodepool demo-gpu --cluster demo --replicas 2 --label gpu=yes --taint gpu=yes:NoSchedule`,
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
+		Example: `  canopy create nodepool demo-gpu --cluster demo --replicas 2 --label gpu=yes --taint gpu=yes:NoSchedule
+  canopy create nodepool demo-more --cluster demo --min-replicas 1 --max-replicas 5     # as many as pods ask for`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	o.createOptions.add(cmd)
 	o.waitFlags.add(cmd)
+	o.rangeFlags.add(cmd)
 	o.addCluster(cmd)
 	flags := cmd.Flags()
-	flags.Int32Var(&o.replicas, "replicas", 1, "how many machines")
+	flags.Int32Var(&o.replicas, "replicas", 1, "how many machines; with --min-replicas and --max-replicas, how many there are at first")
 	flags.StringVar(&o.version, "version", "", "version of the kubelet; the default is that of the control plane, whatever it becomes")
 	flags.StringVar(&o.machine, "machine", "", machineUsage)
 	complete(cmd, "machine", completeMachine)
@@ -52,6 +55,10 @@ func (o *poolOptions) run(cmd *cobra.Command, name string) error {
 		return err
 	}
 	taints, err := parseTaints(o.taints)
+	if err != nil {
+		return err
+	}
+	autoscaling, err := o.autoscaling(cmd)
 	if err != nil {
 		return err
 	}
@@ -71,7 +78,7 @@ func (o *poolOptions) run(cmd *cobra.Command, name string) error {
 		return err
 	}
 	pool := &v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.NodePoolSpec{
-		Cluster: clusterItem.name, MachinePool: v1alpha1.MachinePool{Replicas: &o.replicas, Version: o.version, Labels: o.labels, Taints: taints},
+		Cluster: clusterItem.name, MachinePool: v1alpha1.MachinePool{Replicas: &o.replicas, Autoscaling: autoscaling, Version: o.version, Labels: o.labels, Taints: taints},
 	}}
 	datacenter, err := s.datacenter(ctx, cluster.Spec.Datacenter)
 	if err != nil {

@@ -39,7 +39,7 @@ var nouns = []noun{
 		row: output.RowOf(func(p *v1alpha1.NodePool) []string {
 			ready := readyOf(p.Status.Conditions)
 			return []string{
-				p.Name, p.Spec.Cluster, phase(p, p.Status.Conditions), number(p.Spec.Replicas), fmt.Sprint(p.Status.ReadyReplicas),
+				p.Name, p.Spec.Cluster, phase(p, p.Status.Conditions), wantedOf(p), fmt.Sprint(p.Status.ReadyReplicas),
 				cmp.Or(p.Status.Version, p.Spec.Version), age(p), firstKey(p.Spec.Provider), ready.Message,
 			}
 		}),
@@ -315,4 +315,13 @@ func firstKey(providers any) string {
 		names = append(names, name)
 	}
 	return slices.Min(names)
+}
+
+// wantedOf says how many machines a pool is to have, and with autoscaling between which numbers, such as "3 (1-5)".
+func wantedOf(p *v1alpha1.NodePool) string {
+	a := p.Spec.Autoscaling
+	if a == nil {
+		return number(p.Spec.Replicas)
+	}
+	return fmt.Sprintf("%d (%s-%d)", p.Status.WantedReplicas, number(a.MinReplicas), a.MaxReplicas)
 }

@@ -92,7 +92,9 @@ func readyStage(c *v1alpha1.Cluster, ready metav1.Condition) stage {
 func poolStages(p *v1alpha1.NodePool) []stage {
 	ready := readyOf(p.Status.Conditions)
 	wanted := int32(1)
-	if p.Spec.Replicas != nil {
+	if p.Spec.Autoscaling != nil {
+		wanted = p.Status.WantedReplicas
+	} else if p.Spec.Replicas != nil {
 		wanted = *p.Spec.Replicas
 	}
 	current := p.Status.ObservedGeneration >= p.Generation || ready.ObservedGeneration >= p.Generation
