@@ -101,6 +101,15 @@ test('a pool is scaled, a cluster upgraded, and deleted by its name', async ({ p
   await page.goto('/projects/shop/clusters/shop-prod/nodes');
   await page.getByRole('button', { name: 'Scale shop-prod-workers up' }).click();
   await expect(page.getByText('3 of 4 ready')).toBeVisible();
+  await page.getByRole('button', { name: 'More about shop-prod-workers' }).click();
+  await page.getByRole('menuitem', { name: 'Size' }).click();
+  const size = page.getByRole('dialog');
+  await size.getByText('As many as pods ask for').click();
+  await size.getByLabel('At least').fill('2');
+  await size.getByLabel('At most').fill('9');
+  await size.getByRole('button', { name: 'Set size' }).click();
+  await expect(page.getByText('2 to 9, as pods ask')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Scale shop-prod-workers up' })).toBeDisabled();
   await page.getByRole('button', { name: 'Upgrade' }).click();
   await page.getByRole('button', { name: 'Upgrade to 1.37.2' }).click();
   await expect(page.getByRole('dialog')).toBeHidden();
@@ -115,6 +124,7 @@ test('a pool is scaled, a cluster upgraded, and deleted by its name', async ({ p
   await expect(row).toContainText('Deleting');
   expect(fake.requests.map((request) => [request.method, request.body?.spec])).toEqual([
     ['PATCH', { replicas: 4 }],
+    ['PATCH', { autoscaling: { minReplicas: 2, maxReplicas: 9 } }],
     ['PATCH', { version: '1.37.2' }],
     ['DELETE', undefined],
   ]);

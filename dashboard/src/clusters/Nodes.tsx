@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { ActionIcon, Button, Group, Menu, Text, Tooltip } from '@mantine/core';
-import { Ellipsis, Minus, Plus, Server, Trash2 } from 'lucide-react';
+import { Ellipsis, Minus, Plus, Scaling, Server, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { anyVersion, api, http, mergePatch, type NodePool, result, type Schema } from '../api';
 import { useRights } from '../me';
@@ -16,7 +16,8 @@ import { Status } from '../ui/Status';
 import { tell } from '../ui/tell';
 import { AddPool } from './AddPool';
 import { useCluster } from './Detail';
-import { describeMachine, limitsOf } from './pool.model';
+import { PoolSize } from './PoolSize';
+import { describeMachine, limitsOf, wantedOf } from './pool.model';
 
 /** Nodes shows pools, and each machine with what it last said. */
 export function Nodes() {
@@ -71,7 +72,9 @@ function Pool({ project, cluster, pool, machines }: { project: string; cluster: 
   const path = { project, cluster, name };
   const rights = useRights(project);
   const [removing, remove] = useState(false);
-  const wanted = pool.spec.replicas ?? 1;
+  const [sizing, size] = useState(false);
+  const wanted = wantedOf(pool);
+  const range = pool.spec.autoscaling;
   const ready = find(pool.status?.conditions, 'Ready');
   const deleting = !!pool.metadata?.deletionTimestamp;
   const scale = (replicas: number) =>
@@ -85,6 +88,7 @@ function Pool({ project, cluster, pool, machines }: { project: string; cluster: 
       ),
     );
   const why = rights.edit ? undefined : rights.why;
+  const fixed = range && `Pods say how many, from ${range.minReplicas} to ${range.maxReplicas}: “Size…” changes that`;
   return (
     <Section
       flush
@@ -97,6 +101,11 @@ function Pool({ project, cluster, pool, machines }: { project: string; cluster: 
           />
           <span>{describeMachine(pool.spec.provider)}</span>
           <span>{pool.status?.version ?? pool.spec.version ?? ''}</span>
+          {range && (
+            <span>
+              {range.minReplicas} to {range.maxReplicas}, as pods ask
+            </span>
+          )}
           {(pool.status?.upToDateReplicas ?? wanted) < wanted && (
             <span>
               {pool.status?.upToDateReplicas ?? 0} of {wanted} replaced
@@ -108,10 +117,10 @@ function Pool({ project, cluster, pool, machines }: { project: string; cluster: 
         <Group gap={6} wrap="nowrap">
           <fieldset style={{ border: 0, padding: 0, margin: 0, display: 'flex', alignItems: 'center', gap: 6 }}>
             <legend style={{ position: 'absolute', left: -9999 }}>Size of {name}</legend>
-            <Tooltip label={why ?? 'One node less: it is drained first'}>
+            <Tooltip label={why ?? fixed ?? 'One node less: it is drained first'}>
               <ActionIcon
                 variant="default"
-                disabled={!rights.edit || deleting || wanted === 0}
+                disabled={!rights.edit || deleting || !!range || wanted === 0}
                 onClick={() => void scale(wanted - 1)}
                 aria-label={`Scale ${name} down`}
               >
@@ -121,10 +130,10 @@ function Pool({ project, cluster, pool, machines }: { project: string; cluster: 
             <Text size="sm" fw={600} className="number" w={26} ta="center" aria-label={`${wanted} nodes wanted`} role="status">
               {wanted}
             </Text>
-            <Tooltip label={why ?? 'One node more'}>
+            <Tooltip label={why ?? fixed ?? 'One node more'}>
               <ActionIcon
                 variant="default"
-                disabled={!rights.edit || deleting}
+                disabled={!rights.edit || deleting || !!range}
                 onClick={() => void scale(wanted + 1)}
                 aria-label={`Scale ${name} up`}
               >
@@ -140,6 +149,9 @@ function Pool({ project, cluster, pool, machines }: { project: string; cluster: 
             </Menu.Target>
             <Menu.Dropdown>
               {why && <Menu.Label>{why}</Menu.Label>}
+              <Menu.Item leftSection={<Scaling size={14} />} disabled={!rights.edit || deleting} onClick={() => size(true)}>
+                Size…
+              </Menu.Item>
               <Menu.Item color="red" leftSection={<Trash2 size={14} />} disabled={!rights.edit || deleting} onClick={() => remove(true)}>
                 Delete pool
               </Menu.Item>
@@ -164,6 +176,7 @@ function Pool({ project, cluster, pool, machines }: { project: string; cluster: 
           </Text>
         }
       />
+      {sizing && <PoolSize path={path} pool={pool} onClose={() => size(false)} />}
       {removing && (
         <ConfirmDelete
           what="node pool"

@@ -96,6 +96,12 @@ export function useOf(pools: { replicas: number; machine: Machine }[], clusters:
   return use;
 }
 
+/** wantedOf is how many machines a pool is to have, whoever says so. */
+export function wantedOf(pool: NodePool): number {
+  const { autoscaling, replicas } = pool.spec;
+  return autoscaling ? (pool.status?.wantedReplicas ?? autoscaling.minReplicas) : (replicas ?? 1);
+}
+
 /** describeMachine says in a few words what the machines of a pool are. */
 export function describeMachine(machine: Machine | undefined): string {
   const [provider, settings] = providerIn(machine);
