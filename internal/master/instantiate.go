@@ -35,7 +35,7 @@ func (i instance) objects() []client.Object {
 }
 
 // Instantiate returns the Cluster and the NodePools that a template makes of an entry of a set. The Cluster carries a hash of
-// all of them, by which is seen what was changed by hand.
+// what they are to be, by which is seen what was changed by hand.
 func Instantiate(set *v1alpha1.ClusterSet, template *v1alpha1.ClusterTemplateSpec, entry v1alpha1.SetCluster) (*v1alpha1.Cluster, []*v1alpha1.NodePool) {
 	template = template.DeepCopy()
 	cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: entry.Name, Namespace: set.Namespace}, Spec: template.Cluster}
@@ -50,6 +50,7 @@ func Instantiate(set *v1alpha1.ClusterSet, template *v1alpha1.ClusterTemplateSpe
 		}
 	}
 	var pools []*v1alpha1.NodePool
+	specs := map[string]v1alpha1.NodePoolSpec{}
 	for _, p := range template.NodePools {
 		pool := &v1alpha1.NodePool{
 			ObjectMeta: metav1.ObjectMeta{Name: entry.Name + "-" + p.Name, Namespace: set.Namespace},
@@ -61,11 +62,12 @@ func Instantiate(set *v1alpha1.ClusterSet, template *v1alpha1.ClusterTemplateSpe
 			}
 		}
 		pools = append(pools, pool)
+		specs[pool.Name] = pool.Spec
 	}
 	cluster.Annotations = map[string]string{v1alpha1.AnnotationTemplateHash: hash(struct {
 		Cluster v1alpha1.ClusterSpec
-		Pools   []*v1alpha1.NodePool
-	}{cluster.Spec, pools})}
+		Pools   map[string]v1alpha1.NodePoolSpec
+	}{cluster.Spec, specs})}
 	return cluster, pools
 }
 
