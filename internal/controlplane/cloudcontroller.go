@@ -6,9 +6,7 @@ package controlplane
 import (
 	"strconv"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -57,40 +55,17 @@ func CloudControllerFiles(in Input, ca []byte) map[string]string {
 }
 
 // cloudController is AWS's cloud controller manager, of which only the part runs that makes load balancers: addresses, provider IDs
-// and the end of nodes are the machines' business. One at a time runs, so that it needs no lease.
+// and the end of nodes are the machines' business.
 func cloudController(in Input) []client.Object {
 	if in.CloudControllerChecksum == "" {
 		return nil
 	}
-	labels := map[string]string{v1alpha1.LabelCluster: in.Cluster.Name, v1alpha1.LabelComponent: AWSCloudController}
-	return []client.Object{&appsv1.Deployment{
-		ObjectMeta: in.meta(AWSCloudController, AWSCloudController),
-		Spec: appsv1.DeploymentSpec{
-			Replicas:             new(int32(1)),
-			RevisionHistoryLimit: new(int32(1)),
-			Selector:             &metav1.LabelSelector{MatchLabels: labels},
-			Strategy:             appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: map[string]string{AnnotationKeys: in.CloudControllerChecksum}},
-				Spec: corev1.PodSpec{
-					Containers: []corev1.Container{cloudControllerContainer(in)},
-					Volumes: []corev1.Volume{{Name: "files", VolumeSource: corev1.VolumeSource{
-						Secret: &corev1.SecretVolumeSource{SecretName: AWSCloudController, DefaultMode: new(int32(0o440))},
-					}}},
-					AutomountServiceAccountToken:  new(false),
-					EnableServiceLinks:            new(false),
-					TerminationGracePeriodSeconds: new(int64(5)),
-					SecurityContext: &corev1.PodSecurityContext{
-						RunAsNonRoot:   new(true),
-						RunAsUser:      new(nobody),
-						RunAsGroup:     new(nobody),
-						FSGroup:        new(nobody),
-						SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-					},
-				},
-			},
-		},
-	}}
+	annotations := map[string]string{AnnotationKeys: in.CloudControllerChecksum}
+	return []client.Object{alone(in, AWSCloudController, "files", annotations, corev1.PodSpec{
+		Containers:                    []corev1.Container{cloudControllerContainer(in)},
+		AutomountServiceAccountToken:  new(false),
+		TerminationGracePeriodSeconds: new(int64(5)),
+	})}
 }
 
 func cloudControllerContainer(in Input) corev1.Container {

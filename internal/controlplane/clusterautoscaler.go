@@ -6,10 +6,8 @@ package controlplane
 import (
 	"fmt"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,7 +43,13 @@ func clusterAutoscaler(in Input) []client.Object {
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: ClusterAutoscaler},
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: ClusterAutoscaler, Namespace: m.Namespace}},
 		},
-		clusterAutoscalerDeployment(in),
+		alone(in, ClusterAutoscaler, "keys", nil, corev1.PodSpec{
+			Containers:                    []corev1.Container{clusterAutoscalerContainer(in)},
+			ServiceAccountName:            ClusterAutoscaler,
+			AutomountServiceAccountToken:  new(true),
+			PriorityClassName:             PriorityClass,
+			TerminationGracePeriodSeconds: new(int64(10)),
+		}),
 	}
 }
 
@@ -69,40 +73,6 @@ func ClusterAutoscalerCertificates() []Certificate {
 func ClusterAutoscalerKubeconfigs(in Input) map[string]string {
 	return map[string]string{
 		ClusterAutoscaler + ".conf": kubeconfig("https://"+ServiceHost(in.Cluster), clusterAutoscalerDir, ClusterAutoscaler),
-	}
-}
-
-func clusterAutoscalerDeployment(in Input) client.Object {
-	labels := map[string]string{v1alpha1.LabelCluster: in.Cluster.Name, v1alpha1.LabelComponent: ClusterAutoscaler}
-	return &appsv1.Deployment{
-		ObjectMeta: in.meta(ClusterAutoscaler, ClusterAutoscaler),
-		Spec: appsv1.DeploymentSpec{
-			Replicas:             new(int32(1)),
-			RevisionHistoryLimit: new(int32(1)),
-			Selector:             &metav1.LabelSelector{MatchLabels: labels},
-			Strategy:             appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}, // two would scale twice
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: corev1.PodSpec{
-					Containers: []corev1.Container{clusterAutoscalerContainer(in)},
-					Volumes: []corev1.Volume{{Name: "keys", VolumeSource: corev1.VolumeSource{
-						Secret: &corev1.SecretVolumeSource{SecretName: ClusterAutoscaler, DefaultMode: new(int32(0o440))},
-					}}},
-					ServiceAccountName:            ClusterAutoscaler,
-					AutomountServiceAccountToken:  new(true),
-					EnableServiceLinks:            new(false),
-					PriorityClassName:             PriorityClass,
-					TerminationGracePeriodSeconds: new(int64(10)),
-					SecurityContext: &corev1.PodSecurityContext{
-						RunAsNonRoot:   new(true),
-						RunAsUser:      new(nobody),
-						RunAsGroup:     new(nobody),
-						FSGroup:        new(nobody),
-						SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-					},
-				},
-			},
-		},
 	}
 }
 
