@@ -112,7 +112,7 @@ func letGo(t *testing.T, c client.Client, obj client.Object) {
 // eventually waits until done returns true; what says what for.
 func eventually(t *testing.T, what string, done func(ctx context.Context) bool) {
 	t.Helper()
-	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 3*time.Minute, true, func(ctx context.Context) (bool, error) {
 		return done(ctx), nil
 	})
 	if err != nil {

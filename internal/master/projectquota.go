@@ -39,16 +39,13 @@ func (r *ProjectReconciler) holdQuota(ctx context.Context, project *v1alpha1.Pro
 	if now := quotaStatus(project, clusters.Items, pools.Items, storages.of); !equality.Semantic.DeepEqual(project.Status.Quota, now) {
 		project.Status.Quota = now
 	}
-	parameters := quotaParameters(project, usage(clusters.Items, pools.Items, storages.of), pools.Items, storages)
-	owner := kube.Owner{FieldManager: projectController, Label: v1alpha1.LabelProject, Value: project.Name}
-	if err := r.Applier.Apply(ctx, owner, []client.Object{parameters}); err != nil {
-		return err
-	}
 	if project.Spec.Quota == nil {
 		return r.dropQuota(ctx, project)
 	}
 	quota := resourceQuota(project)
-	if err := r.Applier.Apply(ctx, owner, []client.Object{quota}); err != nil {
+	parameters := quotaParameters(project, usage(clusters.Items, pools.Items, storages.of), pools.Items, storages)
+	owner := kube.Owner{FieldManager: projectController, Label: v1alpha1.LabelProject, Value: project.Name}
+	if err := r.Applier.Apply(ctx, owner, []client.Object{quota, parameters}); err != nil {
 		return err
 	}
 	inForce := &corev1.ResourceQuota{}
@@ -61,13 +58,18 @@ func (r *ProjectReconciler) holdQuota(ctx context.Context, project *v1alpha1.Pro
 	return nil
 }
 
-// dropQuota removes what Kubernetes counts the clusters of a quota by that is no more.
+// dropQuota removes what a quota was held with that is no more.
 func (r *ProjectReconciler) dropQuota(ctx context.Context, project *v1alpha1.Project) error {
-	quota := &corev1.ResourceQuota{}
-	if err := r.Get(ctx, client.ObjectKey{Namespace: namespaceOf(project), Name: quotaName}, quota); err != nil {
-		return client.IgnoreNotFound(err)
+	for _, obj := range []client.Object{&corev1.ResourceQuota{}, &corev1.ConfigMap{}} {
+		err := r.Get(ctx, client.ObjectKey{Namespace: namespaceOf(project), Name: quotaName}, obj)
+		if err == nil {
+			err = kube.Delete(ctx, r.Client, obj)
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
 	}
-	return kube.Delete(ctx, r.Client, quota)
+	return nil
 }
 
 // storages are the sizes of etcd's volumes by datacenter, where its seed has a default of its own.

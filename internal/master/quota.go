@@ -291,14 +291,8 @@ func resourceQuota(project *v1alpha1.Project) *corev1.ResourceQuota {
 //	machine.<pool>.<dimension>           what one machine of a pool counts, which the scale of a pool does not say
 //	idle.<dimension>                     what one counts that does not say it
 //	storage, storage.<datacenter>        the size of an etcd that a cluster does not say
-//
-// A project without a quota has them as well, the same ones always: for what it does not find at once the API server asks
-// etcd at each request, and refuses it when that takes longer than a second.
 func quotaParameters(project *v1alpha1.Project, used amount, pools []v1alpha1.NodePool, storages map[string]resource.Quantity) *corev1.ConfigMap {
 	data := map[string]string{"storage": fmt.Sprint(storage.value(etcdStorage(&v1alpha1.Cluster{}, nil)))}
-	if project.Spec.Quota == nil {
-		pools, storages = nil, nil
-	}
 	for d := range dimensions {
 		if hard, bounded := d.limit(project.Spec.Quota); bounded {
 			data["hard."+d.String()], data["used."+d.String()] = fmt.Sprint(hard), fmt.Sprint(used[d])
