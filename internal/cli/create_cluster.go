@@ -92,6 +92,11 @@ func (o *clusterOptions) run(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
+	if !o.noKubeconfig && !o.noWait && o.dry == "" {
+		if _, err := ownKubeconfig(); err != nil {
+			return err
+		}
+	}
 	for k, i := range items {
 		if i.noun.kind == "NodePool" && o.dry == dryRunServer {
 			continue // its cluster is not there

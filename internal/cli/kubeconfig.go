@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	"canopy.dev/canopy/internal/cli/api"
 	"canopy.dev/canopy/internal/cli/config"
 	"canopy.dev/canopy/internal/cli/output"
+	"canopy.dev/canopy/internal/local"
 )
 
 // kubeconfigOptions say what kind of kubeconfig somebody wants.
@@ -304,8 +306,23 @@ func mergeIntoOwn(ctx context.Context, from *clientcmdapi.Config) (path string, 
 	return changeOwn(ctx, func(mine *clientcmdapi.Config) { join(mine, from) })
 }
 
-func changeOwn(ctx context.Context, change func(*clientcmdapi.Config)) (path string, err error) {
+// ownKubeconfig returns which files the person's kubeconfig is in. That of the local platform is nobody's own.
+func ownKubeconfig() (*clientcmd.PathOptions, error) {
 	options := clientcmd.NewDefaultPathOptions()
+	if slices.Contains(options.GetLoadingPrecedence(), local.KubeconfigPath) {
+		return nil, &output.Error{
+			Exit: output.ExitUsage, What: fmt.Sprintf("$KUBECONFIG is %s, with which the platform itself is reached", local.KubeconfigPath),
+			Why: "with a cluster in it, and chosen, nothing would find the platform", Next: "unset KUBECONFIG, or set it to a file of your own",
+		}
+	}
+	return options, nil
+}
+
+func changeOwn(ctx context.Context, change func(*clientcmdapi.Config)) (path string, err error) {
+	options, err := ownKubeconfig()
+	if err != nil {
+		return "", err
+	}
 	path = options.GetDefaultFilename()
 	err = config.Locked(ctx, path+".canopy", func() error {
 		if err := backUp(path); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"canopy.dev/canopy/api/v1alpha1"
 	"canopy.dev/canopy/internal/cli/output"
+	"canopy.dev/canopy/internal/local"
 )
 
 // signs plays the cluster: it signs one certificate.
@@ -73,6 +74,12 @@ func TestGettingIntoACluster(t *testing.T) {
 	}
 
 	has(t, term.does(output.ExitOK, "kubeconfig", "into").err, "canopy-shop/into", "kubectl get nodes")
+	before := local.KubeconfigPath
+	local.KubeconfigPath = os.Getenv("KUBECONFIG")
+	has(t, term.does(output.ExitUsage, "kubeconfig", "into").err, "with which the platform itself is reached", "unset KUBECONFIG")
+	term.does(output.ExitUsage, "create", "cluster", "another", "-p", "shop")
+	term.does(output.ExitNotFound, "get", "cluster", "another", "-p", "shop")
+	local.KubeconfigPath = before
 	has(t, term.does(output.ExitOK, "kubeconfig", "rm", "into", "-p", "shop").err, "is out of")
 	term.does(output.ExitNotFound, "kubeconfig", "rm", "into", "-p", "shop")
 }
