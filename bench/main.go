@@ -87,6 +87,9 @@ func run(ctx context.Context, serial int, parallel string, execs int, rest time.
 	if err := b.idle(ctx, rest); err != nil {
 		return err
 	}
+	if err := b.logins(ctx); err != nil {
+		return err
+	}
 	var all []times
 	for i := range serial {
 		t, err := b.cluster(ctx, fmt.Sprintf("bench-%d", i), true)

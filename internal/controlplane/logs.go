@@ -27,6 +27,7 @@ var logs = map[string][2]string{
 	KonnectivityServer: {Name, KonnectivityServer},
 	openvpn.Server:     {openvpn.Server, openvpn.Server},
 	ClusterAutoscaler:  {ClusterAutoscaler, ClusterAutoscaler},
+	AWSCloudController: {AWSCloudController, AWSCloudController},
 	Prometheus:         {Prometheus, Prometheus},
 	KubeStateMetrics:   {Prometheus, KubeStateMetrics},
 }
