@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -39,7 +40,7 @@ func main() {
 	asMaster := flag.Bool("serve-master", false, "be the master that is measured")
 	serve := flag.Bool("serve-gateway", false, "be the gateway that is measured")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var err error
 	switch {
 	case *serve:
