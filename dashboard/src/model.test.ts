@@ -88,6 +88,11 @@ describe('problems', () => {
       rest: ['spec.foo: is unknown', 'everything'],
     });
   });
+  test('what is said of a place goes to the deepest field, whatever the order', () => {
+    const problem = { ...asProblem(new Error('x')), errors: [{ location: 'body.spec.autoscaling.minReplicas', message: 'is too small' }] };
+    const fields = { 'spec.autoscaling.minReplicas': 'is too small' };
+    expect(fieldErrors(problem, ['spec.autoscaling', 'spec.autoscaling.minReplicas'])).toEqual({ fields, rest: [] });
+  });
   test('a network failure may pass', () =>
     expect(asProblem(new TypeError('fetch failed'))).toMatchObject({ retryable: true, code: 'ERR_OFFLINE' }));
 });

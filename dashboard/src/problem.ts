@@ -34,7 +34,9 @@ export function fieldErrors(problem: Problem, known: string[]): { fields: Record
   const rest: string[] = [];
   for (const item of problem.errors ?? []) {
     const path = (item.location ?? '').replace(/^body\.?/, '').replace(/\[(\d+)\]/g, '.$1');
-    const field = known.find((name) => path === name || path.startsWith(`${name}.`));
+    const field = known
+      .filter((name) => path === name || path.startsWith(`${name}.`))
+      .reduce((longest, name) => (name.length > longest.length ? name : longest), '');
     if (field) fields[field] = fields[field] ? `${fields[field]}; ${item.message}` : item.message;
     else rest.push(path ? `${path}: ${item.message}` : item.message);
   }

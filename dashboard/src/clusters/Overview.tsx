@@ -35,7 +35,7 @@ export function Overview() {
               </Text>
               <Command>{`canopy kubeconfig ${name} --project ${project}\nkubectl get nodes`}</Command>
               <Text size="sm" mt={8}>
-                Files, roles and tokens are under{' '}
+                Files, and certificates for a short time, are under{' '}
                 <Anchor component={Link} to={`/projects/${project}/clusters/${name}/access`} size="sm">
                   Access
                 </Anchor>

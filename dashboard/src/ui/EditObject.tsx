@@ -40,6 +40,7 @@ export default function EditObject({
   const [broken, setBroken] = useState('');
   const schema = form && schemas[form.schema];
   const asForm = schema && text === undefined;
+  const seen = (place: string) => !place.split('.').some((key) => form?.hide?.includes(key));
   const turn = (to: string) => {
     if (to === 'yaml') {
       setText(stringify(edited, { lineWidth: 0 }));
@@ -60,7 +61,7 @@ export default function EditObject({
       size={text === undefined ? 'lg' : 'xl'}
       noValidate
       action={async () => save((text === undefined ? edited : parse(text)) as never)}
-      fields={asForm ? ['metadata.name', ...pathsOf(schema, 'spec')] : []}
+      fields={asForm ? ['metadata.name', ...pathsOf(schema, 'spec').filter(seen)] : []}
       onClose={onClose}
     >
       {(errors) => (

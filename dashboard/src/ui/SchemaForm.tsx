@@ -32,7 +32,9 @@ export function SchemaForm({ schema, value, path, errors, look = {}, onChange }:
   const [all, showAll] = useState(false);
   const [set] = useState(() => new Set(Object.keys(value ?? {})));
   const fields = fieldsOf(schema, look.first).filter((field) => !look.hide?.includes(field.key));
-  const wanted = (field: Field) => !look.first || field.required || look.first.includes(field.key) || set.has(field.key);
+  const wrong = (at: string) => Object.keys(errors).some((place) => place === at || place.startsWith(`${at}.`));
+  const wanted = (field: Field) =>
+    !look.first || field.required || look.first.includes(field.key) || set.has(field.key) || wrong(`${path}.${field.key}`);
   const shown = fields.filter((field) => all || wanted(field));
   return (
     <Stack gap="sm">

@@ -108,10 +108,9 @@ function empty(value: unknown): boolean {
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
-/** pathsOf lists the places of all members, the deepest first; what is in lists is at the place of the list. */
+/** pathsOf lists the places of all members; what is in lists is at the place of the list. */
 export function pathsOf(schema: Schema, at: string): string[] {
-  const below = Object.entries(schema.properties ?? {}).flatMap(([key, of]) => pathsOf(of, `${at}.${key}`));
-  return [...below, at];
+  return Object.entries(schema.properties ?? {}).flatMap(([key, of]) => [...pathsOf(of, `${at}.${key}`), `${at}.${key}`]);
 }
 
 /** pairs are written as name=value. What has no = is not a pair yet. */
