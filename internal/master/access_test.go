@@ -58,6 +58,18 @@ func TestMembersGetIntoTheCluster(t *testing.T) {
 		t.Errorf("Ready: %+v", ready)
 	}
 
+	c.membersAre(ada)
+	dc := &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Name: c.cluster.Spec.Datacenter}}
+	if err := c.master.Delete(t.Context(), dc); err != nil {
+		t.Fatal(err)
+	}
+	check("one comes while the datacenter is missing", "User ada@example.com Owner")
+	if ready := c.step(); ready.Reason != v1alpha1.ReasonDatacenterMissing {
+		t.Errorf("Ready: %+v", ready)
+	}
+	c.membersAre()
+	check("and goes")
+
 	hc := c.hosted()[0]
 	hc.Spec.Access = []hostingv1alpha1.Access{{Kind: hostingv1alpha1.SubjectUser, Name: "eve@example.com", Role: hostingv1alpha1.AccessOwner}}
 	if err := c.seed.Update(t.Context(), &hc); err != nil {

@@ -180,6 +180,9 @@ func (r *ClusterReconciler) reconcile(ctx context.Context, in Input) error {
 
 // resolve reads the credentials and resolves all that was read.
 func (r *ClusterReconciler) resolve(ctx context.Context, in Input) (*hostingv1alpha1.HostedCluster, []*corev1.Secret, error) {
+	if in.Datacenter == nil {
+		return nil, nil, datacenterMissing(in.Cluster, "have an admin make it again; until then the cluster stays as it is")
+	}
 	if err := r.gatherPreset(ctx, &in); err != nil {
 		return nil, nil, err
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // place gives a cluster its seed and id, which are remembered in its status before anything is made, and stay. It returns
-// what it has read: the project and the datacenter.
+// what it has read: the project, and the datacenter if it is still there.
 func (r *ClusterReconciler) place(ctx context.Context, cluster *v1alpha1.Cluster) (Input, error) {
 	in := Input{Cluster: cluster, Project: &v1alpha1.Project{}, Datacenter: &v1alpha1.Datacenter{}}
 	project, err := projectNameOf(cluster)
@@ -30,7 +30,9 @@ func (r *ClusterReconciler) place(ctx context.Context, cluster *v1alpha1.Cluster
 		return in, err
 	}
 	if err := r.Get(ctx, client.ObjectKey{Name: cluster.Spec.Datacenter}, in.Datacenter); apierrors.IsNotFound(err) {
-		return in, kube.Wait(v1alpha1.ReasonDatacenterMissing, fmt.Sprintf("spec.datacenter: there is no Datacenter %s: choose one of `kubectl get datacenters`, or have an admin make it", cluster.Spec.Datacenter), 0)
+		if in.Datacenter = nil; cluster.Status.ID == "" {
+			return in, datacenterMissing(cluster, "choose one of `kubectl get datacenters`, or have an admin make it")
+		}
 	} else if err != nil {
 		return in, err
 	}
@@ -65,6 +67,10 @@ func (r *ClusterReconciler) place(ctx context.Context, cluster *v1alpha1.Cluster
 		return in, err
 	}
 	return in, nil
+}
+
+func datacenterMissing(cluster *v1alpha1.Cluster, next string) error {
+	return kube.Wait(v1alpha1.ReasonDatacenterMissing, fmt.Sprintf("spec.datacenter: there is no Datacenter %s: %s", cluster.Spec.Datacenter, next), 0)
 }
 
 // checkRoom says whether the project's quota has room for a new cluster.
