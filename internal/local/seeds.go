@@ -34,13 +34,14 @@ const seedGatewayPort = 30043
 // SeedName is that of the nth dedicated seed, of its cluster, and of its datacenter.
 func SeedName(n int) string { return fmt.Sprintf("local-%d", n) }
 
-// seedCluster is the user cluster that becomes a seed, with its project and a node. Everything that is said to it comes
-// through the load balancer, and nothing watches it but the platform's own seed.
+// seedCluster is the user cluster that becomes a seed, with a node. Its Secrets are encrypted, as those of the platform are.
+// Everything that is said to it comes through the load balancer, and nothing watches it but the platform's own seed.
 func seedCluster(name string) []client.Object {
 	meta := metav1.ObjectMeta{Name: name, Namespace: v1alpha1.ProjectNamespacePrefix + SeedsProject}
 	cluster := &v1alpha1.Cluster{ObjectMeta: meta, Spec: v1alpha1.ClusterSpec{Datacenter: ownSeed, Version: images.DefaultKubernetesVersion()}}
 	cluster.Spec.Network.PodCIDR, cluster.Spec.Network.ServiceCIDR = seedPodCIDR, seedServiceCIDR
 	cluster.Spec.Monitoring.Enabled = new(false)
+	cluster.Spec.Encryption.Enabled = true // it has keys of clusters and credentials of presets
 	return []client.Object{cluster, seedNodes(meta, name)}
 }
 

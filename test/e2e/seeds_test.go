@@ -75,6 +75,10 @@ func TestDedicatedSeeds(t *testing.T) {
 	for _, name := range []string{"demo-1", "demo-2"} {
 		inSeeds(t, name).wantOutput("True", time.Minute, "get", "nodes", "-o", `jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}`)
 	}
+	for _, name := range []string{"local-1", "local-2"} {
+		c := ofProject(t, "seeds", name)
+		seed(t).wantOutput("key1", time.Minute, "-n", c.namespace, "get", "hostedcluster", c.name, "-o", "jsonpath={.status.encryption.key}")
+	}
 	t.Run("a cluster in each datacenter of the example", inEachDatacenter)
 	t.Run("one seed is lost", withoutASeed)
 	t.Run("the master is lost", seedsWithoutTheMaster)
