@@ -356,7 +356,7 @@ export interface paths {
         };
         /**
          * Get the log of a component of a cluster's control plane
-         * @description The name is one of cluster-autoscaler, etcd, konnectivity-server, kube-apiserver, kube-controller-manager, kube-scheduler, kube-state-metrics, openvpn, prometheus; in a compact control plane the three that are one process have one log. The answer is text, sixteen megabytes at the most, and with follow=true has no end until an hour is over, the component's pod is replaced, or your rights end: ask again then. Needs the right to get clusters/logs.
+         * @description The name is one of aws-cloud-controller-manager, cluster-autoscaler, etcd, konnectivity-server, kube-apiserver, kube-controller-manager, kube-scheduler, kube-state-metrics, openvpn, prometheus; in a compact control plane the three that are one process have one log. The answer is text, sixteen megabytes at the most, and with follow=true has no end until an hour is over, the component's pod is replaced, or your rights end: ask again then. Needs the right to get clusters/logs.
          */
         get: operations["getComponentLogs"];
         put?: never;

@@ -140,6 +140,11 @@ func writeProblem(ctx context.Context, w http.ResponseWriter, p *Problem) {
 	if p.Code == CodeUnauthenticated {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="canopy"`)
 	}
+	for name, values := range p.GetHeaders() {
+		if w.Header().Get(name) == "" {
+			w.Header()[name] = values
+		}
+	}
 	w.WriteHeader(p.Status)
 	if err := json.NewEncoder(w).Encode(p); err != nil {
 		logger(ctx).V(1).Info("A problem could not be sent", "error", err.Error())

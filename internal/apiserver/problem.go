@@ -137,6 +137,17 @@ func (p *Problem) Error() string { return cmp.Or(p.Detail, p.Title) }
 // GetStatus returns the status of the response.
 func (p *Problem) GetStatus() int { return p.Status }
 
+// retryAfter is when to try again what is not refused because of how often somebody asks.
+const retryAfter = "10"
+
+// GetHeaders says when to try again.
+func (p *Problem) GetHeaders() http.Header {
+	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
+		return http.Header{"Retry-After": {retryAfter}}
+	}
+	return nil
+}
+
 // ContentType is that of problems.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 

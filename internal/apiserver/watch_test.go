@@ -6,9 +6,11 @@ package apiserver
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -235,8 +237,11 @@ func TestStreamsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if limit.enter("ada") == nil {
+	refused := httptest.NewRecorder()
+	if p := (*Problem)(nil); !errors.As(limit.enter("ada"), &p) {
 		t.Error("one may have more than that")
+	} else if writeProblem(t.Context(), refused, p); refused.Code != http.StatusTooManyRequests || refused.Header().Get("Retry-After") == "" {
+		t.Errorf("one too many: %d, %v", refused.Code, refused.Header())
 	}
 	if err := limit.enter("ben"); err != nil {
 		t.Error(err)

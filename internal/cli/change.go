@@ -165,6 +165,8 @@ func (s *session) patchItem(ctx context.Context, i item, o patchOptions) error {
 	s.printf("%s %s\n", i, o.done)
 	if o.wait != nil && o.wait.noWait {
 		s.next("%s wait %s -p %s --for=condition=Ready", self(), i, i.project)
+	} else {
+		s.next("%s describe %s -p %s", self(), i, i.project)
 	}
 	return nil
 }

@@ -267,6 +267,7 @@ func newCreateMemberCommand() *cobra.Command {
 				return explain("adding "+args[0]+" to the project "+project, err)
 			}
 			s.printf("member/%s created\n", args[0])
+			s.next("%s get members -p %s", self(), project)
 			return nil
 		},
 	}

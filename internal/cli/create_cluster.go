@@ -79,6 +79,11 @@ func (o *clusterOptions) run(cmd *cobra.Command, name string) error {
 	if err := checkDryRun(o.dry); err != nil {
 		return err
 	}
+	if !o.noKubeconfig && !o.noWait && o.dry == "" {
+		if _, err := ownKubeconfig(); err != nil {
+			return err
+		}
+	}
 	s, err := o.open(cmd)
 	if err != nil {
 		return err
@@ -91,11 +96,6 @@ func (o *clusterOptions) run(cmd *cobra.Command, name string) error {
 	items, err := o.documents(ctx, s, project, name, cmd.Flags().Changed("nodes"))
 	if err != nil {
 		return err
-	}
-	if !o.noKubeconfig && !o.noWait && o.dry == "" {
-		if _, err := ownKubeconfig(); err != nil {
-			return err
-		}
 	}
 	for k, i := range items {
 		if i.noun.kind == "NodePool" && o.dry == dryRunServer {
