@@ -46,12 +46,13 @@ func write(t *testing.T, content string) string {
 	return path
 }
 
-// ready waits until ada may use the project shop.
+// ready waits until ada may use the project shop, and sees it: the rights to either come one after the other.
 func ready(t *testing.T) terminal {
 	t.Helper()
 	term := newTerminal(t, "ada@example.com")
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
-		return term.run("", "get", "clusters", "-p", "shop").code == output.ExitOK, nil
+		mine := term.run("", "get", "projects", "-o", "name")
+		return strings.Contains(mine.out, "shop") && term.run("", "get", "clusters", "-p", "shop").code == output.ExitOK, nil
 	})
 	if err != nil {
 		t.Fatal("ada is not let into the project")
