@@ -42,3 +42,8 @@ export function fieldErrors(problem: Problem, known: string[]): { fields: Record
   }
   return { fields, rest };
 }
+
+/** under is a problem with a body that is a part of a larger form, at that place. */
+export function under(problem: Problem, place: string): Problem {
+  return { ...problem, errors: problem.errors?.map((item) => ({ ...item, location: item.location?.replace(/^body/, place) })) };
+}

@@ -51,6 +51,46 @@ test('a cluster is created in the wizard, and becomes ready while one looks', as
   expect(fake.requests[0]?.body.spec).toMatchObject({ datacenter: 'frankfurt', encryption: { enabled: true } });
 });
 
+test('a pool that is refused after its cluster was made can be corrected', async ({ page, fake }) => {
+  const pools = '**/api/v1/projects/shop/clusters/orders/nodepools';
+  await page.route(pools, (route) =>
+    route.fulfill({
+      status: 422,
+      contentType: 'application/problem+json',
+      body: JSON.stringify({
+        code: 'ERR_VALIDATION',
+        title: 'The request is wrong',
+        status: 422,
+        errors: [{ location: 'body.spec.replicas', message: 'are more than the quota has' }],
+      }),
+    }),
+  );
+  await page.goto('/projects/shop/clusters/new');
+  await page
+    .getByRole('radio', { name: /^frankfurt Frankfurt|^frankfurt DE/ })
+    .first()
+    .click();
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByLabel('Name').fill('orders');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByLabel('Machines').fill('9');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('button', { name: 'Create cluster' }).click();
+  await expect(page.getByText('The cluster is there, without all of its pools.')).toBeVisible();
+  await page.getByRole('button', { name: 'Back' }).click();
+  await expect(page.getByText('are more than the quota has')).toBeVisible();
+  await page.getByLabel('Machines').fill('2');
+  await expect(page.getByText('are more than the quota has')).toBeHidden();
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.unroute(pools);
+  await page.getByRole('button', { name: 'Create pools' }).click();
+  await expect(page.getByRole('heading', { name: 'orders', level: 1, exact: true })).toBeVisible();
+  expect(fake.requests.map((request) => request.path)).toEqual([
+    '/api/v1/projects/shop/clusters',
+    '/api/v1/projects/shop/clusters/orders/nodepools',
+  ]);
+});
+
 test('a session that ends in the middle of a form loses nothing', async ({ page, fake, context }) => {
   await page.goto('/projects/shop/sshkeys');
   await page.getByRole('button', { name: 'Add key' }).click();

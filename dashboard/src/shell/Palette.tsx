@@ -123,5 +123,6 @@ const pages: Target[] = [
   { label: 'Releases', sub: 'Platform', to: '/admin/releases' },
   { label: 'Users', sub: 'Platform', to: '/admin/users' },
   { label: 'Announcements', sub: 'Platform', to: '/admin/announcements' },
+  { label: 'Audit', sub: 'Platform', to: '/admin/audit' },
   { label: 'Settings', sub: 'Platform', to: '/admin/settings' },
 ];

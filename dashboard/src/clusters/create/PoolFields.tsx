@@ -55,7 +55,7 @@ export function PoolFields({
       {provider === 'local' && <LocalFields {...props} />}
       {provider === 'bringYourOwn' && (
         <Text size="sm" c="dimmed">
-          You make these machines yourself and join them; the cluster says how, once it is there. The pool waits for as many as you say.
+          You make these machines yourself; `canopy join-command` says how they join. The pool waits for as many as you say.
         </Text>
       )}
       {provider !== 'local' && provider !== 'bringYourOwn' && <CloudFields {...props} />}
@@ -67,6 +67,8 @@ export function PoolFields({
 function LocalFields({ machine, path, errors, onChange }: MachineProps) {
   const size = localSize(machine);
   const at = `${path}.spec.provider.local`;
+  const errorOf = (what: string) =>
+    errors[`${at}.${what}`] ?? errors[`${at}.resources.requests.${what}`] ?? errors[`${at}.resources.limits.${what}`];
   return (
     <>
       <div
@@ -98,7 +100,7 @@ function LocalFields({ machine, path, errors, onChange }: MachineProps) {
           description="cores, as 2 or 500m"
           w={160}
           value={size.cpu}
-          error={errors[`${at}.cpu`]}
+          error={errorOf('cpu')}
           onChange={(event) => onChange(localMachine({ ...size, cpu: event.currentTarget.value }))}
         />
         <TextInput
@@ -106,13 +108,13 @@ function LocalFields({ machine, path, errors, onChange }: MachineProps) {
           description="with its unit, as 4Gi"
           w={160}
           value={size.memory}
-          error={errors[`${at}.memory`]}
+          error={errorOf('memory')}
           onChange={(event) => onChange(localMachine({ ...size, memory: event.currentTarget.value }))}
         />
       </Group>
-      {errors[at] && (
+      {(errors[at] ?? errors[`${at}.resources`]) && (
         <Text size="sm" c="red" role="alert">
-          {errors[at]}
+          {errors[at] ?? errors[`${at}.resources`]}
         </Text>
       )}
     </>

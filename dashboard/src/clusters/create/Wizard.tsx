@@ -7,7 +7,7 @@ import { useMutation } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
 import { api, http, result } from '../../api';
-import { asProblem, fieldErrors } from '../../problem';
+import { asProblem, fieldErrors, under } from '../../problem';
 import { useDebounced } from '../../ui/Now';
 import { Page } from '../../ui/Page';
 import { Failed } from '../../ui/States';
@@ -26,7 +26,7 @@ export interface StepProps {
   onChange: (draft: Draft) => void;
 }
 
-const known = ['metadata.name', ...pathsOf(schemas.ClusterSpec ?? {}, 'spec')];
+const places = (kind: string, at = '') => ['metadata.name', ...pathsOf(schemas[kind] ?? {}, 'spec')].map((place) => at + place);
 
 /** useDraft is a draft that survives a reload of the page. */
 function useDraft(project: string): [Draft, (draft: Draft) => void, () => void] {
@@ -53,11 +53,13 @@ async function create(project: string, draft: Draft, done: Set<string>) {
   await once(`cluster/${whole.name}`, () =>
     result(http.POST('/api/v1/projects/{project}/clusters', { params: { path: { project } }, body: clusterBody(whole) as never })),
   );
-  for (const pool of whole.pools) {
+  for (const [i, pool] of whole.pools.entries()) {
     const params = { path: { project, cluster: whole.name } };
     await once(`pool/${pool.name}`, () =>
       result(http.POST('/api/v1/projects/{project}/clusters/{cluster}/nodepools', { params, body: poolBody(whole.name, pool) as never })),
-    );
+    ).catch((error) => {
+      throw under(asProblem(error), `pools.${i}`);
+    });
   }
 }
 
@@ -88,12 +90,13 @@ export function Wizard() {
   const settled = useDebounced(draft, 400);
   const lacks = (of: Draft, step: number) => Object.keys(missing(of, step, provider)).length > 0;
   const complete = ![0, 1, 2].some((i) => lacks(settled, i));
+  const made = done.current.has(`cluster/${draft.name}`); // and a pool was refused
   // The server says what it would say: names that are taken, versions, quota, admission.
   const check = api.useQuery(
     'post',
     '/api/v1/projects/{project}/clusters',
     { params: { path: { project }, query: { dryRun: true } }, body: clusterBody(settled) as never },
-    { enabled: complete && step === 3, gcTime: 0, staleTime: 0, retry: false },
+    { enabled: complete && step === 3 && !made, gcTime: 0, staleTime: 0, retry: false },
   );
   const creation = useMutation({
     mutationFn: () => create(project, draft, done.current),
@@ -102,14 +105,20 @@ export function Wizard() {
       void navigate({ to: '/projects/$project/clusters/$cluster', params: { project, cluster: draft.name } });
     },
   });
-  const problem = creation.error ?? check.error;
+  const refused = made ? undefined : check.error;
+  const problem = creation.error ?? refused;
+  const known = [...places('ClusterSpec'), ...draft.pools.flatMap((_, i) => places('NodePoolSpec', `pools.${i}.`))];
   const told = problem ? fieldErrors(asProblem(problem), known) : { fields: {}, rest: [] };
   const errors = { ...told.fields, ...(shown === step ? missing(draft, step, provider) : {}) };
   const next = () => {
     show(step);
     if (!lacks(draft, step)) void go(step + 1);
   };
-  const props: StepProps = { project, draft, errors, onChange: change };
+  const edit = (next: Draft) => {
+    creation.reset(); // what was said of the draft before is not about this one
+    change(next);
+  };
+  const props: StepProps = { project, draft, errors, onChange: edit };
   const written = text === undefined ? undefined : fromYAML(text);
   const broken = written && 'error' in written ? written.error : undefined;
   return (
@@ -149,7 +158,7 @@ export function Wizard() {
               const content = event.currentTarget.value;
               setText(content);
               const parsed = fromYAML(content);
-              if (!('error' in parsed)) change(parsed);
+              if (!('error' in parsed)) edit(parsed);
             }}
           />
           <Group justify="flex-end" mt="md">
@@ -186,7 +195,14 @@ export function Wizard() {
               Something is missing still: go through the steps.
             </Alert>
           )}
-          {problem && step === 3 ? <Failed error={problem} /> : null}
+          {made && step === 3 && (
+            <Alert color="yellow" mb="md">
+              The cluster is there, without all of its pools.
+            </Alert>
+          )}
+          {problem && step === 3 ? (
+            <Failed error={problem} retry={refused && !creation.error ? () => void check.refetch() : undefined} />
+          ) : null}
           <Group justify="space-between" mt="md">
             <Button variant="default" disabled={step === 0} onClick={() => void go(step - 1)}>
               Back
@@ -195,11 +211,11 @@ export function Wizard() {
               <Button onClick={next}>Continue</Button>
             ) : (
               <Group gap="md">
-                {check.data && (
+                {check.data && !made && (
                   <span style={{ fontSize: 13, color: 'var(--canopy-good)' }}>The platform has checked this: it can be created.</span>
                 )}
-                <Button loading={creation.isPending} disabled={!complete || !!check.error} onClick={() => creation.mutate()}>
-                  Create cluster
+                <Button loading={creation.isPending} disabled={!complete || !!refused} onClick={() => creation.mutate()}>
+                  {made ? 'Create pools' : 'Create cluster'}
                 </Button>
               </Group>
             )}
