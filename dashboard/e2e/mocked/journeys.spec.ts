@@ -128,6 +128,7 @@ test('a lost connection says since when what is seen is stale, and nothing is lo
 test('a change is on the screen at once, also that a cluster was deleted by somebody else', async ({ page, fake }) => {
   await page.goto('/projects/shop/clusters/shop-new');
   await expect(page.getByText('Live', { exact: true })).toBeVisible();
+  await expect(page.getByText('Creating: etcd: waiting for its volume.')).toBeVisible(); // what was asked for before has come
   const cluster = fake.data.clusters.find((c) => c.metadata?.name === 'shop-new')!;
   cluster.status!.conditions![0]!.message = 'etcd: 1 of 1 members is there';
   fake.emit('modified', 'Cluster', cluster);
