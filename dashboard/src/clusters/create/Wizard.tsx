@@ -106,6 +106,7 @@ export function Wizard() {
     },
   });
   const refused = made ? undefined : check.error;
+  const halfway = made && !creation.isPending && !creation.isSuccess;
   const problem = creation.error ?? refused;
   const known = [...places('ClusterSpec'), ...draft.pools.flatMap((_, i) => places('NodePoolSpec', `pools.${i}.`))];
   const told = problem ? fieldErrors(asProblem(problem), known) : { fields: {}, rest: [] };
@@ -195,7 +196,7 @@ export function Wizard() {
               Something is missing still: go through the steps.
             </Alert>
           )}
-          {made && step === 3 && (
+          {halfway && step === 3 && (
             <Alert color="yellow" mb="md">
               The cluster is there, without all of its pools.
             </Alert>
@@ -215,7 +216,7 @@ export function Wizard() {
                   <span style={{ fontSize: 13, color: 'var(--canopy-good)' }}>The platform has checked this: it can be created.</span>
                 )}
                 <Button loading={creation.isPending} disabled={!complete || !!refused} onClick={() => creation.mutate()}>
-                  {made ? 'Create pools' : 'Create cluster'}
+                  {halfway ? 'Create pools' : 'Create cluster'}
                 </Button>
               </Group>
             )}
