@@ -34,13 +34,16 @@ export function fieldErrors(problem: Problem, known: string[]): { fields: Record
   const rest: string[] = [];
   for (const item of problem.errors ?? []) {
     const path = (item.location ?? '').replace(/^body\.?/, '').replace(/\[(\d+)\]/g, '.$1');
-    const field = known
-      .filter((name) => path === name || path.startsWith(`${name}.`))
-      .reduce((longest, name) => (name.length > longest.length ? name : longest), '');
+    const field = known.filter((name) => within(path, name)).reduce((longest, name) => (name.length > longest.length ? name : longest), '');
     if (field) fields[field] = fields[field] ? `${fields[field]}; ${item.message}` : item.message;
     else rest.push(path ? `${path}: ${item.message}` : item.message);
   }
   return { fields, rest };
+}
+
+/** within reports whether a place is another, or below it. */
+export function within(place: string, at: string): boolean {
+  return place === at || place.startsWith(`${at}.`);
 }
 
 /** under is a problem with a body that is a part of a larger form, at that place. */

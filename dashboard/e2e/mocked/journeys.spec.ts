@@ -1,17 +1,17 @@
 // SPDX-FileCopyrightText: The Canopy Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Page } from '@playwright/test';
 import { expect, test } from '../fixtures';
+
+const frankfurt = (page: Page) => page.getByRole('radio', { name: /^frankfurt Frankfurt|^frankfurt DE/ }).first();
 
 test('a cluster is created in the wizard, and becomes ready while one looks', async ({ page, fake }) => {
   await page.goto('/projects/shop/clusters');
   await page.getByRole('link', { name: 'Create cluster' }).click();
   await page.getByRole('button', { name: 'Continue' }).click();
   await expect(page.getByText('Choose where the machines are.')).toBeVisible();
-  await page
-    .getByRole('radio', { name: /^frankfurt Frankfurt|^frankfurt DE/ })
-    .first()
-    .click();
+  await frankfurt(page).click();
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByLabel('Name').fill('shop-prod');
   await page.getByRole('switch', { name: 'Encrypt Secrets in etcd' }).check({ force: true });
@@ -66,10 +66,7 @@ test('a pool that is refused after its cluster was made can be corrected', async
     }),
   );
   await page.goto('/projects/shop/clusters/new');
-  await page
-    .getByRole('radio', { name: /^frankfurt Frankfurt|^frankfurt DE/ })
-    .first()
-    .click();
+  await frankfurt(page).click();
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByLabel('Name').fill('orders');
   await page.getByRole('button', { name: 'Continue' }).click();

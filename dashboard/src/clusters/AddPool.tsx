@@ -6,9 +6,9 @@ import { Button, Group, Modal, Stack } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type Cluster, http, result } from '../api';
-import { asProblem, fieldErrors } from '../problem';
+import { asProblem, fieldErrors, under } from '../problem';
 import { Failed } from '../ui/States';
-import { pathsOf } from '../ui/schema.model';
+import { placesOf } from '../ui/schema.model';
 import { emptyPool, type PoolDraft, poolBody } from './create/model';
 import { useOffers } from './create/offers';
 import { PoolFields } from './create/PoolFields';
@@ -31,9 +31,8 @@ export function AddPool({ project, cluster, onClose }: { project: string; cluste
       ),
     onSuccess: onClose,
   });
-  const schema = schemas.NodePoolSpec;
-  const told = mutation.error && schema ? fieldErrors(asProblem(mutation.error), ['metadata.name', ...pathsOf(schema, 'spec')]).fields : {};
-  const errors = Object.fromEntries(Object.entries(told).map(([at, message]) => [`pool.${at}`, message]));
+  const problem = mutation.error && under(asProblem(mutation.error), 'pool');
+  const errors = problem ? fieldErrors(problem, placesOf(schemas.NodePoolSpec, 'pool.')).fields : {};
   return (
     <Modal opened onClose={onClose} title={<b>Add a node pool to {name}</b>} size="lg">
       <form

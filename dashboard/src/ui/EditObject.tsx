@@ -7,7 +7,7 @@ import { useState } from 'react';
 import { parse, stringify } from 'yaml';
 import { FormModal } from './Form';
 import { type Look, SchemaForm } from './SchemaForm';
-import { pathsOf, type Values } from './schema.model';
+import { placesOf, type Values } from './schema.model';
 import { declared } from './YamlView';
 
 /** FormOf says which schema the spec of an object has, and how the form looks. */
@@ -61,7 +61,7 @@ export default function EditObject({
       size={text === undefined ? 'lg' : 'xl'}
       noValidate
       action={async () => save((text === undefined ? edited : parse(text)) as never)}
-      fields={asForm ? ['metadata.name', ...pathsOf(schema, 'spec').filter(seen)] : []}
+      fields={asForm ? placesOf(schema).filter(seen) : []}
       onClose={onClose}
     >
       {(errors) => (

@@ -4,6 +4,7 @@
 import { Button, Fieldset, MultiSelect, NumberInput, Select, Stack, Switch, TagsInput, Text, Textarea, TextInput } from '@mantine/core';
 import { Plus } from 'lucide-react';
 import { useState } from 'react';
+import { within } from '../problem';
 import { type Field, fieldsOf, fromLocal, fromPairs, labelOf, localTime, pairsOf, put, type Schema, type Values } from './schema.model';
 
 /** Look is what a form knows besides the schema. */
@@ -32,7 +33,7 @@ export function SchemaForm({ schema, value, path, errors, look = {}, onChange }:
   const [all, showAll] = useState(false);
   const [set] = useState(() => new Set(Object.keys(value ?? {})));
   const fields = fieldsOf(schema, look.first).filter((field) => !look.hide?.includes(field.key));
-  const wrong = (at: string) => Object.keys(errors).some((place) => place === at || place.startsWith(`${at}.`));
+  const wrong = (at: string) => Object.keys(errors).some((place) => within(place, at));
   const wanted = (field: Field) =>
     !look.first || field.required || look.first.includes(field.key) || set.has(field.key) || wrong(`${path}.${field.key}`);
   const shown = fields.filter((field) => all || wanted(field));

@@ -113,6 +113,11 @@ export function pathsOf(schema: Schema, at: string): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, of]) => [...pathsOf(of, `${at}.${key}`), `${at}.${key}`]);
 }
 
+/** placesOf lists the places of an object with such a spec that a form has fields for, with at before each. */
+export function placesOf(spec: Schema | undefined, at = ''): string[] {
+  return ['metadata.name', ...pathsOf(spec ?? {}, 'spec')].map((place) => at + place);
+}
+
 /** pairs are written as name=value. What has no = is not a pair yet. */
 export function pairsOf(value: unknown): string[] {
   return Object.entries((value ?? {}) as Values).map(([name, of]) => `${name}=${of}`);

@@ -67,6 +67,7 @@ export function PoolFields({
 function LocalFields({ machine, path, errors, onChange }: MachineProps) {
   const size = localSize(machine);
   const at = `${path}.spec.provider.local`;
+  const whole = errors[at] ?? errors[`${at}.resources`];
   const errorOf = (what: string) =>
     errors[`${at}.${what}`] ?? errors[`${at}.resources.requests.${what}`] ?? errors[`${at}.resources.limits.${what}`];
   return (
@@ -112,9 +113,9 @@ function LocalFields({ machine, path, errors, onChange }: MachineProps) {
           onChange={(event) => onChange(localMachine({ ...size, memory: event.currentTarget.value }))}
         />
       </Group>
-      {(errors[at] ?? errors[`${at}.resources`]) && (
+      {whole && (
         <Text size="sm" c="red" role="alert">
-          {errors[at] ?? errors[`${at}.resources`]}
+          {whole}
         </Text>
       )}
     </>

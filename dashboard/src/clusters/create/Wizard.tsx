@@ -11,7 +11,7 @@ import { asProblem, fieldErrors, under } from '../../problem';
 import { useDebounced } from '../../ui/Now';
 import { Page } from '../../ui/Page';
 import { Failed } from '../../ui/States';
-import { pathsOf } from '../../ui/schema.model';
+import { placesOf } from '../../ui/schema.model';
 import { ClusterStep } from './ClusterStep';
 import { DatacenterStep } from './DatacenterStep';
 import { clusterBody, type Draft, emptyDraft, fromTemplate, fromYAML, missing, named, poolBody, steps, toYAML } from './model';
@@ -26,7 +26,10 @@ export interface StepProps {
   onChange: (draft: Draft) => void;
 }
 
-const places = (kind: string, at = '') => ['metadata.name', ...pathsOf(schemas[kind] ?? {}, 'spec')].map((place) => at + place);
+const known = (draft: Draft) => [
+  ...placesOf(schemas.ClusterSpec),
+  ...draft.pools.flatMap((_, i) => placesOf(schemas.NodePoolSpec, `pools.${i}.`)),
+];
 
 /** useDraft is a draft that survives a reload of the page. */
 function useDraft(project: string): [Draft, (draft: Draft) => void, () => void] {
@@ -108,8 +111,7 @@ export function Wizard() {
   const refused = made ? undefined : check.error;
   const halfway = made && !creation.isPending && !creation.isSuccess;
   const problem = creation.error ?? refused;
-  const known = [...places('ClusterSpec'), ...draft.pools.flatMap((_, i) => places('NodePoolSpec', `pools.${i}.`))];
-  const told = problem ? fieldErrors(asProblem(problem), known) : { fields: {}, rest: [] };
+  const told = problem ? fieldErrors(asProblem(problem), known(draft)) : { fields: {}, rest: [] };
   const errors = { ...told.fields, ...(shown === step ? missing(draft, step, provider) : {}) };
   const next = () => {
     show(step);
