@@ -137,7 +137,7 @@ func (p *Problem) Error() string { return cmp.Or(p.Detail, p.Title) }
 // GetStatus returns the status of the response.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// retryAfter is when to try again what is not refused because of how often somebody asks.
+// retryAfter is after how many seconds to try again, where nothing says it better.
 const retryAfter = "10"
 
 // GetHeaders says when to try again.
